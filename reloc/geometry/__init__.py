@@ -1,0 +1,1 @@
+"""Rigid motions, lenses, images and trajectories: what every later room measures with."""

@@ -1,0 +1,198 @@
+"""Rigid motions in three dimensions: the group SE(3) and its tangent space.
+
+The tangent is ordered (translation, rotation): δ = (v, ω) in metres and radians. Formulas: Barfoot, "State Estimation for
+Robotics" (2017), sections 7.1 and 7.2; Solà et al., "A micro Lie theory for state estimation in robotics" (2018), appendix D.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+# Below this angle the closed forms lose digits to cancellation; the Taylor series then errs by less than 1e-16.
+_SMALL_ANGLE_RAD = 1e-3
+
+
+def hat(vector: Array) -> Array:
+    """Return the (3, 3) matrix [v]× such that [v]× p = v × p."""
+    x, y, z = vector
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def rotation_exp(omega: ArrayLike) -> Array:
+    """Return the (3, 3) rotation matrix of the rotation vector `omega` (3,) in radians (Rodrigues)."""
+    w = np.asarray(omega, dtype=np.float64)
+    a, b, _ = _rodrigues_coefficients(float(np.sqrt(w @ w)))
+    w_hat = hat(w)
+    return np.eye(3) + a * w_hat + b * (w_hat @ w_hat)
+
+
+def rotation_log(rotation: Array) -> Array:
+    """Return the rotation vector (3,) in radians, of length at most π, of a (3, 3) rotation matrix."""
+    w, x, y, z = quaternion_from_matrix(rotation)
+    norm = float(np.sqrt(x * x + y * y + z * z))
+    if norm < 1e-12:
+        return 2.0 * np.array([x, y, z])  # w ≥ 0 here, so atan2(n, w) / n → 1
+    return 2.0 * np.arctan2(norm, w) / norm * np.array([x, y, z])
+
+
+def left_jacobian(omega: ArrayLike) -> Array:
+    """Return V (3, 3), the left Jacobian of SO(3): the translation of exp(v, ω) is V(ω) v (Barfoot 7.37)."""
+    w = np.asarray(omega, dtype=np.float64)
+    _, b, c = _rodrigues_coefficients(float(np.sqrt(w @ w)))
+    w_hat = hat(w)
+    return np.eye(3) + b * w_hat + c * (w_hat @ w_hat)
+
+
+def _rodrigues_coefficients(angle: float) -> tuple[float, float, float]:
+    """Return sin θ / θ, (1 − cos θ) / θ² and (θ − sin θ) / θ³."""
+    if angle < _SMALL_ANGLE_RAD:
+        square = angle * angle
+        return 1.0 - square / 6.0, 0.5 - square / 24.0, 1.0 / 6.0 - square / 120.0
+    sine, cosine = np.sin(angle), np.cos(angle)
+    return sine / angle, (1.0 - cosine) / angle**2, (angle - sine) / angle**3
+
+
+def quaternion_from_matrix(rotation: Array) -> Array:
+    """Return the unit quaternion (w, x, y, z) with w ≥ 0 of a (3, 3) rotation matrix (Shepperd's method)."""
+    m = np.asarray(rotation, dtype=np.float64)
+    trace = m[0, 0] + m[1, 1] + m[2, 2]
+    # Each candidate divides by one component; the largest of the four keeps the digits.
+    squares = np.array([trace, m[0, 0], m[1, 1], m[2, 2]])
+    largest = int(np.argmax(squares))
+    if largest == 0:
+        q = np.array([1.0 + trace, m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]])
+    else:
+        i = largest - 1
+        j, k = (i + 1) % 3, (i + 2) % 3
+        q = np.empty(4)
+        q[0] = m[k, j] - m[j, k]
+        q[1 + i] = 1.0 + m[i, i] - m[j, j] - m[k, k]
+        q[1 + j] = m[j, i] + m[i, j]
+        q[1 + k] = m[k, i] + m[i, k]
+    q /= np.sqrt(q @ q)
+    return -q if q[0] < 0 else q
+
+
+def matrix_from_quaternion(wxyz: ArrayLike) -> Array:
+    """Return the (3, 3) rotation matrix of the quaternion (w, x, y, z), which is normalised first."""
+    q = np.asarray(wxyz, dtype=np.float64)
+    w, x, y, z = q / np.sqrt(q @ q)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def xyzw_from_wxyz(wxyz: Array) -> Array:
+    """Reorder quaternions (..., 4) for the files and viewers that put the real part last."""
+    return np.roll(wxyz, -1, axis=-1)
+
+
+def wxyz_from_xyzw(xyzw: Array) -> Array:
+    """Reorder quaternions (..., 4) that come with the real part last."""
+    return np.roll(xyzw, 1, axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class SE3:
+    """A rigid motion x ↦ R x + t, float64. Name instances `a_from_b`, so that a_from_b @ b_from_c is a_from_c."""
+
+    rotation: Array
+    """(3, 3) rotation matrix."""
+    translation: Array
+    """(3,) in metres."""
+
+    @classmethod
+    def identity(cls) -> Self:
+        """Return the motion that moves nothing."""
+        return cls(np.eye(3), np.zeros(3))
+
+    @classmethod
+    def exp(cls, tangent: ArrayLike) -> Self:
+        """Return the motion of the tangent vector (v, ω) (6,)."""
+        delta = np.asarray(tangent, dtype=np.float64)
+        return cls(rotation_exp(delta[3:]), left_jacobian(delta[3:]) @ delta[:3])
+
+    @classmethod
+    def from_quaternion(cls, wxyz: ArrayLike, translation: ArrayLike) -> Self:
+        """Build from a quaternion (w, x, y, z), which is normalised, and a translation (3,)."""
+        return cls(matrix_from_quaternion(wxyz), np.array(translation, dtype=np.float64))
+
+    @classmethod
+    def from_matrix(cls, matrix: ArrayLike) -> Self:
+        """Build from a (4, 4) or (3, 4) matrix; the rotation is projected onto SO(3) through its quaternion."""
+        m = np.asarray(matrix, dtype=np.float64)
+        return cls.from_quaternion(quaternion_from_matrix(m[:3, :3]), m[:3, 3])
+
+    def log(self) -> Array:
+        """Return the tangent vector (v, ω) (6,) with |ω| ≤ π."""
+        omega = rotation_log(self.rotation)
+        return np.concatenate([np.linalg.solve(left_jacobian(omega), self.translation), omega])
+
+    def inverse(self) -> SE3:
+        """Return b_from_a of this a_from_b."""
+        return SE3(self.rotation.T, -(self.rotation.T @ self.translation))
+
+    def __matmul__(self, other: SE3) -> SE3:
+        """Compose: a_from_b @ b_from_c is a_from_c."""
+        return SE3(self.rotation @ other.rotation, self.rotation @ other.translation + self.translation)
+
+    def apply(self, points: Array) -> Array:
+        """Move points (..., 3) from space b to space a."""
+        return points @ self.rotation.T + self.translation
+
+    def adjoint(self) -> Array:
+        """Return Ad (6, 6) with self @ exp(δ) = exp(Ad δ) @ self, for the tangent order (translation, rotation)."""
+        result = np.zeros((6, 6))
+        result[:3, :3] = result[3:, 3:] = self.rotation
+        result[:3, 3:] = hat(self.translation) @ self.rotation
+        return result
+
+    def normalized(self) -> SE3:
+        """Return the same motion with its rotation put back onto SO(3), for products of many factors."""
+        return SE3.from_quaternion(self.wxyz, self.translation)
+
+    @cached_property
+    def wxyz(self) -> Array:
+        """The unit quaternion (w, x, y, z), w ≥ 0."""
+        return quaternion_from_matrix(self.rotation)
+
+    @property
+    def matrix(self) -> Array:
+        """The (4, 4) homogeneous matrix."""
+        result = np.eye(4)
+        result[:3, :3], result[:3, 3] = self.rotation, self.translation
+        return result
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no entry is NaN or infinite."""
+        return bool(np.isfinite(self.rotation).all() and np.isfinite(self.translation).all())
+
+    def __eq__(self, other: Any) -> bool:
+        """Compare bit by bit; for closeness measure `rotation_angle_to` and the translations."""
+        if not isinstance(other, SE3):
+            return NotImplemented
+        return np.array_equal(self.rotation, other.rotation) and np.array_equal(self.translation, other.translation)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def rotation_angle(a: SE3, b: SE3) -> float:
+    """Return the angle in radians between the rotations of two motions, accurate near zero and near π."""
+    return float(np.linalg.norm(rotation_log(a.rotation.T @ b.rotation)))
+
+
+def interpolate(a: SE3, b: SE3, fraction: float) -> SE3:
+    """Return the motion at `fraction` (0 at `a`, 1 at `b`) along the geodesic that joins the two."""
+    return (a @ SE3.exp(fraction * (a.inverse() @ b).log())).normalized()
