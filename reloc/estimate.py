@@ -1,0 +1,99 @@
+"""What reloc says about a frame: the one message that every sink receives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc.frame import Frame
+from reloc.geometry.se3 import SE3
+
+Array = NDArray[np.float64]
+
+
+class Verdict(StrEnum):
+    """How far a pose can be trusted."""
+
+    TRACKED = "TRACKED"
+    """Aligned and believed."""
+    COASTING = "COASTING"
+    """Not aligned in this frame: the pose is the filter's prediction, and its covariance grows."""
+    LOST = "LOST"
+    """No pose can be given; the one carried along is only where the search would begin."""
+
+
+class Outcome(StrEnum):
+    """Why the solver stopped."""
+
+    CONVERGED = "CONVERGED"
+    MAX_ITERATIONS = "MAX_ITERATIONS"
+    TOO_FEW_POINTS = "TOO_FEW_POINTS"
+    DEGENERATE = "DEGENERATE"
+    DIVERGED = "DIVERGED"
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """Image ≈ gain · rendering + bias, on intensities in 0..1, one pair per channel."""
+
+    gain: Array
+    """(1,) for luminance or (3,) for RGB."""
+    bias: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """The measurements that the verdict rests on."""
+
+    inlier_share: float
+    """Share 0..1 of the points in view whose residual lies inside the robust width."""
+    correlation: float
+    """Pearson correlation −1..1 between rendering and image over the points in view."""
+    coverage: float
+    """Share 0..1 of the image that the map covers, as seen from the keyframe."""
+    visible_share: float
+    """Share 0..1 of the keyframe's points that fall inside this image."""
+    condition: float
+    """Ratio ≥ 1 of the largest to the smallest eigenvalue of the information matrix, scaled to be free of units."""
+    residual: float
+    """Robust root mean square of the residual, in the unit of the term."""
+    nis: float
+    """Normalised innovation squared of the measurement against the prediction (6 degrees of freedom); NaN without a filter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Where the camera was at one frame, how sure we are, and what it took."""
+
+    frame: Frame
+    verdict: Verdict
+    reason: str
+    """A sentence for people; empty when all is well."""
+    score: float
+    """Trust 0..1."""
+    camera_from_world: SE3
+    covariance: Array
+    """(6, 6) of `camera_from_world`, for the left perturbation exp(δ) @ camera_from_world, order (translation, rotation)."""
+    exposure: Exposure
+    outcome: Outcome
+    iterations: int
+    quality: Quality
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    """Wall time of each stage, and `total`."""
+    keyframe_renewed: bool = False
+    """Whether the surface was rendered anew for this frame."""
+
+    @property
+    def world_from_camera(self) -> SE3:
+        """The pose of the camera in the map's frame."""
+        return self.camera_from_world.inverse()
+
+    @property
+    def world_covariance(self) -> Array:
+        """(6, 6) covariance of `world_from_camera` for exp(δ) @ world_from_camera: translation and rotation along the axes of the map."""
+        adjoint = self.world_from_camera.adjoint()
+        return adjoint @ self.covariance @ adjoint.T

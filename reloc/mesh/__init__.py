@@ -1,0 +1,1 @@
+"""The map: a textured triangle mesh, read, checked and kept ready."""

@@ -1,0 +1,1 @@
+"""Where estimates go: one file a sink."""
