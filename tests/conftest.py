@@ -1,0 +1,31 @@
+"""What the tests share: the real recordings beside the project, where there are any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def _recording(name: str) -> Path:
+    folder = DATA / name
+    if not folder.is_dir():
+        pytest.skip(f"the recording {name} is not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kitchen() -> Path:
+    return _recording("kitchen")
+
+
+@pytest.fixture(scope="session")
+def castle() -> Path:
+    return _recording("castle")
+
+
+@pytest.fixture(scope="session")
+def blackdog() -> Path:
+    return _recording("blackdog")

@@ -1,0 +1,8 @@
+"""The one table of tolerances: every number that a test compares with stands here with its reason."""
+
+# Algebra in float64: a few hundred operations on numbers near 1.
+ALGEBRA = 1e-10
+# Central finite differences in float64 with steps near 1e-6: truncation and rounding both near 1e-9, scaled by curvature.
+FINITE_DIFFERENCE = 1e-6
+# Pixels through float32: positions near 1000 px with 24 bits of mantissa.
+FLOAT32_PX = 1e-3
