@@ -31,3 +31,7 @@ class MeshError(RelocError):
 
 class TrajectoryError(RelocError):
     """A file of poses that cannot be read."""
+
+
+class OutputError(RelocError):
+    """A file or folder that cannot be written."""
