@@ -6,3 +6,5 @@ ALGEBRA = 1e-10
 FINITE_DIFFERENCE = 1e-6
 # Pixels through float32: positions near 1000 px with 24 bits of mantissa.
 FLOAT32_PX = 1e-3
+# A lens inverted by iteration, on the plane z = 1: accepted at 1e-9 and converging by squares, so almost always near rounding.
+LENS_INVERSE = 1e-9
