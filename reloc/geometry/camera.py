@@ -48,9 +48,7 @@ class PinholeCamera:
     def area_scaled(self, width: int, height: int) -> PinholeCamera:
         """Return the camera of this camera's image after area-averaging it to `width` × `height` pixels."""
         sx, sy = width / self.width, height / self.height
-        return PinholeCamera(
-            width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5
-        )
+        return PinholeCamera(width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5)
 
     def decimated(self) -> PinholeCamera:
         """Return the camera of this camera's image after cv2.pyrDown, which keeps the even pixels."""
