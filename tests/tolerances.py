@@ -8,3 +8,5 @@ FINITE_DIFFERENCE = 1e-6
 FLOAT32_PX = 1e-3
 # A lens inverted by iteration, on the plane z = 1: accepted at 1e-9 and converging by squares, so almost always near rounding.
 LENS_INVERSE = 1e-9
+# Poses in text files are written with nine decimals.
+TUM_DECIMALS = 1e-9
