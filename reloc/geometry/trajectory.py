@@ -236,7 +236,7 @@ def _fault(row: list[str]) -> str:
         parse_seconds(row[0])
         values = np.array([float(field) for field in row[1:]])
     except OverflowError:
-        return f"the timestamp {row[0][:40]} is not in seconds: divide nanoseconds by 1e9 (EuRoC files, which hold them, put qw first)"
+        return f"the timestamp {row[0][:40]} is not in seconds: divide nanoseconds by 1e9 (EuRoC files, in ns, put qw first)"
     except (ValueError, InvalidOperation):
         return f"`{' '.join(row)[:80]}` holds what is not a number; comments begin with #"
     if not np.isfinite(values).all():
