@@ -10,3 +10,9 @@ FLOAT32_PX = 1e-3
 LENS_INVERSE = 1e-9
 # Poses in text files are written with nine decimals.
 TUM_DECIMALS = 1e-9
+# evo reads the same files with nine decimals, but goes through rotation matrices; metres and degrees.
+EVO = 1e-6
+# A grey value in 0..255 rounded to the nearest integer, and a little for cv2's fixed-point area weights.
+GREY_ROUNDING = 0.51
+# The mean of 4,000 or more rounded grey values: 0.29 / sqrt(4000), five times; rounding up would show as 0.12 a level.
+GREY_MEAN = 0.025

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ class TexturedMesh:
     vertex_colors: NDArray[np.uint8] | None = None
     """(V, 3) RGB, or None where there are textures."""
     name: str = ""
+    derived: Path | None = None
+    """Folder in the cache where what is computed from this mesh (texture levels) may be kept, or None."""
 
     @property
     def bounds(self) -> NDArray[np.float32]:
