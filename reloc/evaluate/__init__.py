@@ -1,0 +1,1 @@
+"""How far trajectories are from a ground truth."""
