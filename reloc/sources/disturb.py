@@ -1,0 +1,181 @@
+"""Disturbs any source in the ways that break trackers: the yardstick of robustness.
+
+Every disturbance is the same for the same seed and frame. Index and time stay with the frame; `RawFrame.name` stays with
+the picture, so that a frozen or exchanged picture still says which view it shows.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from types import MappingProxyType
+
+import numpy as np
+
+from reloc.errors import ConfigError, SourceError
+from reloc.frame import NANOSECONDS_PER_SECOND, RawFrame
+from reloc.sources import effects
+from reloc.sources.decode import Image
+from reloc.sources.derived import DerivedSource
+from reloc.sources.effects import Effect, Moment
+from reloc.sources.every import every_nth
+from reloc.sources.source import FrameSource
+
+# An incident begins when a tracker has settled, and leaves time to recover in a recording of ten seconds.
+_START_S = 3.0
+_DURATION_S = 2.0
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """A way to disturb a source."""
+
+    description: str
+    """One line for people."""
+    apply: Callable[[FrameSource, int], FrameSource]
+    """Takes a source and a seed; returns the disturbed source."""
+
+
+def disturbed(source: FrameSource, name: str, seed: int = 0) -> FrameSource:
+    """Return `source` under the disturbance `name` of `DISTURBANCES`. Raises `ConfigError` for an unknown name."""
+    if name not in DISTURBANCES:
+        close = difflib.get_close_matches(name, DISTURBANCES, n=1)
+        hint = f"did you mean “{close[0]}”?" if close else f"known are {', '.join(DISTURBANCES)}"
+        raise ConfigError(f"There is no disturbance “{name}”: {hint}")
+    return DISTURBANCES[name].apply(source, seed)
+
+
+def with_effect(source: FrameSource, effect: Effect, seed: int = 0) -> FrameSource:
+    """Return `source` with `effect` on each image; size, bit depth and channels stay."""
+    return DerivedSource(source, lambda inner: _changed(inner, effect, seed))
+
+
+def apply_effect(image: Image, effect: Effect, moment: Moment) -> Image:
+    """Return an 8- or 16-bit image under an effect, rounded and saturated."""
+    white = np.iinfo(image.dtype).max
+    result = effect(image.astype(np.float32) / np.float32(white), moment)
+    stored: Image = np.rint(np.clip(result, 0, 1) * np.float32(white)).astype(image.dtype)
+    return stored
+
+
+def _changed(source: FrameSource, effect: Effect, seed: int) -> Iterator[RawFrame]:
+    for frame, time_s in _timed(source):
+        yield replace(frame, image=apply_effect(frame.image, effect, Moment(frame.index, time_s, seed)))
+
+
+def _timed(source: FrameSource) -> Iterator[tuple[RawFrame, float]]:
+    """Yield the frames with the seconds since the first of them."""
+    first_ns: int | None = None
+    for frame in source:
+        first_ns = frame.timestamp_ns if first_ns is None else first_ns
+        yield frame, (frame.timestamp_ns - first_ns) / NANOSECONDS_PER_SECOND
+
+
+def dropped(source: FrameSource, seed: int, share: float) -> FrameSource:
+    """Leave out `share` of the frames at random, but never frame 0."""
+
+    def frames(inner: FrameSource) -> Iterator[RawFrame]:
+        for frame in inner:
+            if frame.index == 0 or np.random.default_rng([seed, frame.index]).random() >= share:
+                yield frame
+
+    return DerivedSource(source, frames, replace(source.info, length=None))
+
+
+def frozen(source: FrameSource, start_s: float, duration_s: float) -> FrameSource:
+    """Repeat the picture of the first frame at or after `start_s` for `duration_s`, while index and time go on."""
+
+    def frames(inner: FrameSource) -> Iterator[RawFrame]:
+        held: RawFrame | None = None
+        for frame, time_s in _timed(inner):
+            if not start_s <= time_s < start_s + duration_s:
+                yield frame
+                continue
+            held = held or frame
+            yield _showing(held, frame)
+
+    return DerivedSource(source, frames)
+
+
+def kidnapped(source: FrameSource, start: float, duration: float, shift: float) -> FrameSource:
+    """Show pictures from elsewhere in the recording for a while: the camera jumps there, moves on, and jumps back.
+
+    All three are shares of the length: the frames at start..start + duration show what lies `shift` later. The source is
+    read twice at a time. Raises `SourceError` if its length is not known.
+    """
+    length = source.info.length
+    if length is None or source.info.live:
+        raise SourceError("Only a recording whose number of frames is known can show a camera that is carried elsewhere")
+    begin, end, offset = (round(share * length) for share in (start, start + duration, shift))
+
+    def frames(inner: FrameSource) -> Iterator[RawFrame]:
+        elsewhere = islice(iter(inner), begin + offset, end + offset)
+        for position, frame in enumerate(inner):
+            inside = begin <= position < end
+            yield _showing(next(elsewhere, frame), frame) if inside else frame
+
+    return DerivedSource(source, frames)
+
+
+def _showing(picture: RawFrame, moment: RawFrame) -> RawFrame:
+    """Return the picture of one frame at the index and time of another."""
+    return replace(picture, index=moment.index, timestamp_ns=moment.timestamp_ns)
+
+
+def _effect(description: str, effect: Effect) -> Disturbance:
+    return Disturbance(description, lambda source, seed: with_effect(source, effect, seed))
+
+
+def _unseeded(description: str, apply: Callable[[FrameSource], FrameSource]) -> Disturbance:
+    return Disturbance(description, lambda source, seed: apply(source))
+
+
+_incident = partial(effects.within, _START_S, _DURATION_S)
+
+DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType(
+    {
+        "none": _unseeded("the source as it is", lambda source: source),
+        # Light and disturbances that last: the table of the design.
+        "gamma_half": _effect("gamma 0.5: the dark is brightened", effects.gamma(0.5)),
+        "gamma_double": _effect("gamma 2: the dark is darkened", effects.gamma(2.0)),
+        "shadow": _effect(
+            "a hard shadow (−60 %) over 40 % of the image sweeps across it in 60 frames",
+            effects.shadow(strength=0.6, share=0.4, period=60),
+        ),
+        "gain_sine": _effect("gain ±70 % in a sine of 38 frames", effects.gain_sine(amplitude=0.7, period=38)),
+        "noise": _effect("Gaussian noise of 0.08", effects.noise(0.08)),
+        "motion_blur": _effect("horizontal blur of 25 pixels", effects.motion_blur(25)),
+        "noisy_patch": _effect("a patch of noise over a quarter of the image wanders", effects.noisy_patch(0.25)),
+        "gain_half": _effect("gain 0.5", effects.gain_bias((0.5,))),
+        "gain_double": _effect("gain 2", effects.gain_bias((2.0,))),
+        "bias_up": _effect("bias +0.1", effects.gain_bias((1.0,), 0.1)),
+        "bias_down": _effect("bias −0.1", effects.gain_bias((1.0,), -0.1)),
+        "colour_cast": _effect("warm light: red × 1.3, blue × 0.7", effects.gain_bias((1.3, 1.0, 0.7))),
+        "occluded": _effect("a textured patch over 30 % of the image wanders", effects.occluder(0.3)),
+        "gain_swing": _effect(
+            "gain × 0.3 to × 3 within 10 frames and back, over and over", effects.gain_swing(low=0.3, high=3.0, ramp=10, hold=20)
+        ),
+        "rolling_noise": _effect(
+            "bands (±30 %) roll down the image, every row has noise of 0.05",
+            effects.rolling_bands(depth=0.3, bands=3, period=11, sigma=0.05),
+        ),
+        # Incidents: from 3 s on for 2 s, unless they say otherwise.
+        "covered": _effect("the lens is covered for 2 s", _incident(effects.black)),
+        "blurred": _effect("out of focus (σ 8 px) for 2 s", _incident(effects.defocus(8.0))),
+        "lights_off": _effect("the lights are out (3 %, noise of 0.01) for 2 s", _incident(effects.darkness(0.03, 0.01))),
+        "frozen": _unseeded("the image is frozen for 2 s", partial(frozen, start_s=_START_S, duration_s=_DURATION_S)),
+        "kidnapped": _unseeded(
+            "the camera is carried elsewhere for a fifth of the recording",
+            partial(kidnapped, start=0.3, duration=0.2, shift=0.4),
+        ),
+        # Frames that do not come.
+        "dropped": Disturbance("30 % of the frames are dropped at random", partial(dropped, share=0.3)),
+        "every_8": _unseeded("every 8th frame only", partial(every_nth, n=8)),
+        "every_16": _unseeded("every 16th frame only", partial(every_nth, n=16)),
+        "every_24": _unseeded("every 24th frame only", partial(every_nth, n=24)),
+    }
+)
+"""Every disturbance by name."""

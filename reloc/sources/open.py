@@ -1,0 +1,124 @@
+"""From what a user names to a source: the one place that knows all kinds of sources."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from reloc.errors import SourceError
+from reloc.sources.decode import IMAGE_SUFFIXES
+from reloc.sources.every import every_nth
+from reloc.sources.folder import natural_order, open_folder
+from reloc.sources.images import open_images
+from reloc.sources.mask import with_mask
+from reloc.sources.source import FrameSource
+from reloc.sources.video import VIDEO_SUFFIXES, VideoFile
+
+# Sources named `scheme:rest` rather than by a path, such as live cameras (`realsense:SERIAL`, `webcam:0`, `rtsp://…`).
+# Each gets the whole text. Add one here, and a line to `_EXPECTED`.
+SCHEMES: Mapping[str, Callable[[str], FrameSource]] = {}
+
+# Files that are neither images nor videos (`.mcap`, `.bag`, `.db3`). Add a reader by its suffix here, and a line to `_EXPECTED`.
+CONTAINERS: Mapping[str, Callable[[Path], FrameSource]] = {}
+
+_EXPECTED = "A recording folder, a folder of images, a video, an image or a pattern such as “frames/*.png” was expected"
+
+# Two letters or more, so that C:\\ remains a drive.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
+
+def open_source(spec: str, *, fps: float | None = None, mask: Path | None = None, every: int = 1) -> FrameSource:
+    """Return the source that `spec` names, judged by what is found there.
+
+    `fps` times images that bring no timestamps (default 30 a second), `mask` says what to ignore (see `with_mask`), `every`
+    keeps each n-th frame. Raises `SourceError` that says what was found and what to do instead.
+    """
+    source = _open(spec, fps)
+    if every != 1:
+        source = every_nth(source, every)
+    return source if mask is None else with_mask(source, mask)
+
+
+def _open(spec: str, fps: float | None) -> FrameSource:
+    path = Path(spec).expanduser()
+    if not spec:
+        raise SourceError(f"The source has no name. {_EXPECTED}")
+    if path.is_dir():
+        return _open_folder(path, fps)
+    if path.is_file():
+        return _open_file(path, fps)
+    scheme = _SCHEME.match(spec)
+    if scheme and scheme[1].lower() in SCHEMES:
+        return SCHEMES[scheme[1].lower()](spec)
+    if glob.has_magic(spec):
+        return _open_pattern(str(path), fps)
+    if scheme:
+        known = ", ".join(sorted(SCHEMES)) or "none in this version"
+        raise SourceError(f"“{scheme[0]}” is no known kind of camera or stream (known: {known}). {_EXPECTED}", spec)
+    raise SourceError(f"There is no such source. {_suggestion(path)} {_EXPECTED}", spec)
+
+
+def _open_folder(folder: Path, fps: float | None) -> FrameSource:
+    if (folder / "timestamps.txt").is_file() or _holds_images(folder / "images") or _holds_images(folder):
+        return open_folder(folder, fps=fps)
+    below = [
+        child.name for child in _children(folder) if child.is_dir() and (_holds_images(child) or _holds_images(child / "images"))
+    ]
+    found = f"did you mean {_listed(below)} in it?" if below else f"it holds {_listed([c.name for c in _children(folder)])}."
+    raise SourceError(f"A folder holds no images: {found} {_EXPECTED}", folder)
+
+
+def _open_file(path: Path, fps: float | None) -> FrameSource:
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return open_images([path], fps=fps)
+    if suffix in VIDEO_SUFFIXES:
+        return VideoFile(path)
+    if suffix in CONTAINERS:
+        return CONTAINERS[suffix](path)
+    if path.name in ("timestamps.txt", "camera.yaml"):
+        raise SourceError(f"This file is part of a recording: name its folder, “{path.parent}”, instead", path)
+    raise SourceError(f"A file of this kind (“{suffix or 'no suffix'}”) is not a known source. {_EXPECTED}", path)
+
+
+def _open_pattern(pattern: str, fps: float | None) -> FrameSource:
+    files = [Path(name) for name in glob.glob(pattern, recursive=True)]
+    images = natural_order(path for path in files if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    if not images:
+        found = "no files" if not files else f"no images, but {_listed([path.name for path in files])}"
+        raise SourceError(f"A pattern matches {found}. {_EXPECTED}", pattern)
+    return open_images(images, fps=fps, name=pattern)
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") for path in _children(folder))
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _listed(names: list[str]) -> str:
+    """Return the first few names as text for people."""
+    if not names:
+        return "nothing"
+    shown = ", ".join(f"“{name}”" for name in names[:4])
+    return shown if len(names) <= 4 else f"{shown} and {len(names) - 4} more"
+
+
+def _suggestion(path: Path) -> str:
+    """Return a guess at what a name that does not exist was meant to be."""
+    present = path
+    while not present.exists() and present != present.parent:
+        present = present.parent
+    missing = path.relative_to(present).parts[0] if path != present else ""
+    close = difflib.get_close_matches(missing, [child.name for child in _children(present)], n=2)
+    if close:
+        return f"In “{present}” there is {_listed(close)}: did you mean that?"
+    return f"“{present}” exists, but nothing like “{missing}” is in it."
