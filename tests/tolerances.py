@@ -16,3 +16,5 @@ EVO = 1e-6
 GREY_ROUNDING = 0.51
 # The mean of 4,000 or more rounded grey values: 0.29 / sqrt(4000), five times; rounding up would show as 0.12 a level.
 GREY_MEAN = 0.025
+# Durations are counted in bins that are 1 % wide; the middle of one is at most half of that away.
+HISTOGRAM = 0.0051
