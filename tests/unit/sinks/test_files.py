@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,3 +146,35 @@ def test_a_full_disk_is_said_on_writing() -> None:
     full.close()
     with pytest.raises(ValueError, match="not open"):
         full.write("x")
+
+
+class _HalfFull(io.RawIOBase):
+    """Takes ten bytes a time, and all in all as many as there is room for."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.content = b""
+
+    def write(self, data: Any) -> int:
+        taken = min(10, len(data), self.room - len(self.content))
+        self.content += bytes(data[:taken])
+        return taken or _no_space()
+
+    def truncate(self, size: int | None = None) -> int:
+        self.content = self.content[:size]
+        return len(self.content)
+
+
+def _no_space() -> int:
+    raise OSError(28, "No space left on device")
+
+
+def test_half_a_line_is_taken_back_when_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = _HalfFull(40)
+    monkeypatch.setattr(Path, "open", lambda *_, **__: disk)
+    file = LineFile(tmp_path / "lines.txt")
+    file.open()
+    file.write("a line of 25 characters .")
+    with pytest.raises(OutputError, match="No space left"):
+        file.write("a line of 25 characters .")
+    assert disk.content == b"a line of 25 characters .\n"
