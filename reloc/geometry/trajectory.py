@@ -119,7 +119,7 @@ def load_tum(path: str | Path) -> Trajectory:
     time in seconds, and for two different poses at one time.
     """
     path = Path(path)
-    parts = [_parse(lines, first, path) for first, lines in _blocks(path)]
+    parts = [_parse(lines, first, path) for first, lines in text_blocks(path)]
     times, values = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(times, kind="stable")
     times, values = times[order], values[order]
@@ -175,8 +175,11 @@ def _unit(quaternions: Array) -> Array:
     return np.asarray(quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True))
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (number of the first line, lines) without holding the whole text."""
+def text_blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield (number of the first line, lines) of a text file without holding the whole of it.
+
+    Raises `TrajectoryError` for what cannot be read or is no text.
+    """
     try:
         with path.open("rb") as stream:
             first, rest = 1, b""
@@ -188,7 +191,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
                 first += len(lines)
             yield first, [rest.decode()]
     except UnicodeDecodeError as error:
-        raise TrajectoryError("not a text file: expected lines `timestamp tx ty tz qx qy qz qw`", path) from error
+        raise TrajectoryError("not a text file: expected lines that begin with a timestamp", path) from error
     except OSError as error:
         raise TrajectoryError(f"cannot read the trajectory: {error.strerror or error}", path) from error
 
