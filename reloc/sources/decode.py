@@ -17,8 +17,8 @@ Image = NDArray[np.uint8] | NDArray[np.uint16]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".pgm", ".ppm", ".pnm", ".jp2"})
 
-# A file of a few kilobytes can declare an image of many gigabytes; no camera frame comes near this.
-MAX_PIXELS = 120_000_000
+# A file of a few kilobytes can declare an image of many gigabytes. This is where Pillow begins to warn of that.
+MAX_PIXELS = 89_000_000
 _MAX_BYTES = 2 * 6 * MAX_PIXELS
 
 
@@ -76,12 +76,14 @@ def _refuse_huge(data: bytes, path: Path) -> None:
     try:
         with PillowImage.open(BytesIO(data)) as header:
             width, height = header.size
-    except PillowImage.DecompressionBombError as error:
-        raise SourceError(f"An image is larger than {MAX_PIXELS} pixels ({error})", path) from error
-    except (OSError, ValueError, OverflowError, struct.error):
+    except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
+        raise SourceError(f"An image is larger than {MAX_PIXELS} pixels. Shrink it, and scale the calibration", path) from error
+    except (OSError, ValueError, OverflowError, struct.error, Warning):  # warnings where a process makes them errors
         return  # a format that Pillow does not know, or a damaged header: the decoder decides, within limits of its own
     if width * height > MAX_PIXELS:
-        raise SourceError(f"An image of {width} × {height} is larger than {MAX_PIXELS} pixels", path)
+        raise SourceError(
+            f"An image of {width} × {height} is larger than {MAX_PIXELS} pixels. Shrink it, and scale the calibration", path
+        )
 
 
 def _jpeg_is_whole(data: bytes) -> bool:

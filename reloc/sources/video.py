@@ -124,7 +124,7 @@ def _open(path: Path) -> InputContainer:
 
     try:
         # An absolute path, so that no name can be taken for a protocol.
-        container: InputContainer = av.open(str(path.resolve()), mode="r")
+        container: InputContainer = av.open(str(path.resolve()), mode="r", metadata_errors="replace")
     except av.FFmpegError as error:
         hint = "Is it complete? An MP4 whose recording was interrupted has no index"
         raise SourceError(f"A video could not be opened: {error.strerror or error}. {hint}", path) from error
