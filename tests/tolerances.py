@@ -18,3 +18,5 @@ GREY_ROUNDING = 0.51
 GREY_MEAN = 0.025
 # Durations are counted in bins that are 1 % wide; the middle of one is at most half of that away.
 HISTOGRAM = 0.0051
+# Intensities in 0..1 through a few float32 operations.
+FLOAT32_INTENSITY = 1e-6
