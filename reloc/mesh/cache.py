@@ -204,7 +204,8 @@ def _save(path: Path, array: NDArray[Any]) -> None:
 
 def _map(path: Path) -> NDArray[Any]:
     """Map an array, copy on write: compiled code then sees the type of an array freshly made, and the file stays as it is."""
-    return np.load(path, mmap_mode="c", allow_pickle=False).view(np.ndarray)
+    array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False).view(np.ndarray)
+    return array
 
 
 def _remove_others(entry: Path, keep: Path) -> None:

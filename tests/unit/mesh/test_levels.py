@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates
 from reloc.mesh.levels import TextureLevels, level_tables, texel_count, texture_levels
 from reloc.mesh.textured_mesh import TexturedMesh
 from tests import tolerances
-from tests.unit.mesh.conftest import textured
+from tests.unit.mesh.small import textured
 
 SIZES = [(64, 64), (37, 21), (5, 1), (1, 1), (8, 130), (33, 32), (2, 2)]
 
