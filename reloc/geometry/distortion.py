@@ -64,9 +64,11 @@ class BrownConrady:
             ideal = distorted * np.fmin(1.0, _START * self.fold / _radius(distorted))[:, None]
             for _ in range(_NEWTON_STEPS):
                 error = self._formula(ideal) - distorted
-                if not (np.abs(error) > 1e-15).any():
+                if not (np.abs(error) > _SOLVED * 1e-6).any():
                     break
-                ideal = ideal - np.linalg.solve(self._jacobian(ideal), error[..., None])[..., 0]
+                xx, yy, xy = self._jacobian(ideal)
+                step = np.stack([yy * error[:, 0] - xy * error[:, 1], xx * error[:, 1] - xy * error[:, 0]], axis=1)
+                ideal = ideal - step / (xx * yy - xy * xy)[:, None]
             solved = (np.abs(self._formula(ideal) - distorted).max(axis=1) < _SOLVED) & (_radius(ideal) < self.fold)
         return np.where(solved[:, None], ideal, np.nan)
 
@@ -86,19 +88,15 @@ class BrownConrady:
             [x * factor + 2 * p1 * x * y + p2 * (s + 2 * x * x), y * factor + p1 * (s + 2 * y * y) + 2 * p2 * x * y], axis=1
         )
 
-    def _jacobian(self, ideal: Array) -> Array:
-        """Return ∂distorted/∂ideal (N, 2, 2), kept invertible where the iteration has run away."""
+    def _jacobian(self, ideal: Array) -> tuple[Array, Array, Array]:
+        """Return the entries (N,) of the symmetric matrix ∂distorted/∂ideal: its diagonal, then what stands beside it."""
         x, y = ideal.T
         (p1, p2), s = self.p, x * x + y * y
         upper, lower = self._upper(s), self._lower(s)
         factor, slope = upper / lower, (self._upper.deriv()(s) * lower - upper * self._lower.deriv()(s)) / lower**2
-        across = 2 * x * y * slope + 2 * p1 * x + 2 * p2 * y
-        result = np.empty((len(ideal), 2, 2))
-        result[:, 0, 0] = factor + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x
-        result[:, 1, 1] = factor + 2 * y * y * slope + 6 * p1 * y + 2 * p2 * x
-        result[:, 0, 1] = result[:, 1, 0] = across
-        usable = np.isfinite(result).all(axis=(1, 2)) & (np.abs(np.linalg.det(result)) > 1e-12)
-        return np.where(usable[:, None, None], result, np.eye(2))
+        xx = factor + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x
+        yy = factor + 2 * y * y * slope + 6 * p1 * y + 2 * p2 * x
+        return xx, yy, 2 * x * y * slope + 2 * p1 * x + 2 * p2 * y
 
 
 @dataclass(frozen=True)
