@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reloc.errors import SourceError
@@ -23,6 +23,7 @@ def _threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("reloc-prefetch")]
 
 
+@settings(deadline=None, max_examples=40)  # the machine may be busy
 @given(st.integers(0, 40), st.integers(1, 15))
 def test_every_nth_keeps_positions_indices_and_the_rounded_up_length(count: int, n: int) -> None:
     made = frames(count, height=2, width=2)
@@ -107,6 +108,7 @@ def test_a_missing_mask_is_refused_at_once(tmp_path: Path) -> None:
         with_mask(ListSource(frames(1)), tmp_path / "none.png")
 
 
+@settings(deadline=None, max_examples=40)  # the machine may be busy
 @given(st.integers(0, 12), st.integers(1, 5))
 def test_reading_ahead_gives_the_same_frames_in_order(count: int, depth: int) -> None:
     made = frames(count, height=2, width=2)

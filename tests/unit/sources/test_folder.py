@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reloc.errors import CalibrationError, SourceError
@@ -64,6 +64,11 @@ def test_an_impossible_rate_is_refused(tmp_path: Path, fps: float) -> None:
         open_folder(_folder(tmp_path, ["a.png"]), fps=fps)
 
 
+def test_natural_order_does_not_part_capitals_from_small_letters() -> None:
+    assert natural_order([Path("c"), Path("B"), Path("a")]) == [Path("a"), Path("B"), Path("c")]
+
+
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(0, 10**12), unique=True, max_size=20))
 def test_natural_order_is_the_order_of_numbers(numbers: list[int]) -> None:
     names = [Path(f"img{number}.png") for number in sorted(numbers)]

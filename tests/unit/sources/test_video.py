@@ -77,6 +77,16 @@ def test_a_truncated_video_gives_its_good_frames_and_then_says_how_many(
         assert frame.timestamp_ns == original.timestamp_ns
 
 
+def test_a_last_frame_that_is_cut_is_said_although_the_decoder_still_holds_good_ones(
+    tmp_path: Path, pictures: list[np.ndarray]
+) -> None:
+    write_video(tmp_path / "a.mp4", pictures, [3000 * i for i in range(len(pictures))], options={"movflags": "faststart"})
+    (tmp_path / "a.mp4").write_bytes((tmp_path / "a.mp4").read_bytes()[:-200])
+    frames, message = _until_error(VideoFile(tmp_path / "a.mp4"))
+    assert len(frames) == len(pictures) - 1
+    assert f"{len(frames)} of {len(pictures)} frames" in message
+
+
 def test_damage_in_the_middle_is_stepped_over(tmp_path: Path, pictures: list[np.ndarray]) -> None:
     write_video(tmp_path / "a.mp4", pictures, _TICKS)
     data = bytearray((tmp_path / "a.mp4").read_bytes())
