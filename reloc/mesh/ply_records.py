@@ -204,13 +204,12 @@ def _read_ascii(header: Header, text: NDArray[np.uint8], path: Path) -> dict[str
         for column in element.properties if element.count else ():
             lengths.append(int(values[position + width]) if column.count_dtype else 1)
             width += lengths[-1] + bool(column.count_dtype)
-        table = values[position : position + element.count * width].reshape(-1, max(width, 1))
-        columns = _split_ascii(element, table, lengths) if len(table) == element.count else None
+        end = position + element.count * width
+        table = values[position:end].reshape(element.count, width) if end <= len(values) else None
+        columns = None if table is None else _split_ascii(element, table, lengths)
         if columns is None:
-            columns, position = _walk_ascii(element, values, position)
-        else:
-            position += table.size
-        result[element.name] = columns
+            columns, end = _walk_ascii(element, values, position)
+        result[element.name], position = columns, end
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -116,7 +117,9 @@ def image_size(data: bytes) -> tuple[int, int]:
     if reader is None:
         raise MeshError(f"the texture is not a JPEG, PNG, TIFF, BMP or WebP image (it begins with {data[:4]!r}); convert it")
     try:
-        width, height = reader(io.BytesIO(data)).size
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks about EXIF and the like
+            width, height = reader(io.BytesIO(data)).size
     except (SyntaxError, OSError, ValueError, OverflowError) as error:
         raise MeshError(f"the texture's header cannot be read ({error}); export it again") from error
     if width < 1 or height < 1:
