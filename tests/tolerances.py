@@ -35,3 +35,9 @@ REDUCED_FIRST_SHIFT_PX = 0.005
 FLOAT32 = 2e-7
 # Texture against photograph at the centroids of all faces that look at the camera: 0.85 measured, 0.03 if v is flipped.
 PHOTOGRAPH_CORRELATION = 0.6
+# Logarithms of rotations within 1e-7 of π, with translations of 100 m beside them: V is solved for at its worst conditioned.
+NEAR_PI = 1e-7
+# The centroid of a wide smooth blob in float32, averaged or smoothed without any interpolation.
+CENTROID_PX = 2e-3
+# Points near 10 moved by a product of two poses in float64 and kept as float32, or in another order of operations.
+FLOAT32_POSE = 2e-6

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reloc.errors import CalibrationError, ConfigError, SourceError
@@ -177,7 +177,6 @@ def test_beyond_the_fold_of_the_polynomial_nothing_is_valid() -> None:
     assert frame.valid[radius < fold - 1e-6].all()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     lens=st.sampled_from([*BENT, PINHOLE]),
     working_width=st.sampled_from([640, 320, 301, 160]),

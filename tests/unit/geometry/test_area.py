@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reloc.geometry.area import AreaReduction
@@ -32,7 +32,6 @@ def test_averages_agree_with_opencv(
     assert reduction(image).dtype == np.float32
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.data())
 def test_a_reduction_keeps_the_mean_and_constants(source_width: int, source_height: int, data: st.DataObject) -> None:
     width, height = data.draw(st.integers(1, source_width)), data.draw(st.integers(1, source_height))

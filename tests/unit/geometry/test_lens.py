@@ -6,7 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reloc.errors import CalibrationError
@@ -107,7 +107,6 @@ def test_every_pixel_of_the_image_unprojects_to_the_ray_that_projects_to_it(lens
     np.testing.assert_allclose(lens.project(2.5 * rays), pixels, rtol=0, atol=LENS_INVERSE * 1000)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     k1=st.floats(-0.4, 0.4),
     k2=st.floats(-0.2, 0.3),

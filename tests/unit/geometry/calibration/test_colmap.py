@@ -121,7 +121,7 @@ def test_a_count_that_the_file_cannot_hold_is_refused(tmp_path: Path, count: int
         load_calibration(save(tmp_path, struct.pack("<Q", count) + record(1, 1, (500, 510, 320, 240))))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 55), value=st.integers(0, 255))
 def test_a_flipped_byte_is_a_lens_or_an_error_for_people(tmp_path: Path, position: int, value: int) -> None:
     data = bytearray(binary(record(1, 1, (500, 510, 320, 240))))

@@ -79,7 +79,7 @@ def test_a_short_list_that_aliases_make_long_is_refused_before_it_is_unrolled(tm
         load_calibration(write(tmp_path, text.encode()))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.one_of(
         st.binary(max_size=200), st.text(max_size=200).map(str.encode), st.lists(FRAGMENTS).map(lambda f: "\n".join(f).encode())

@@ -63,7 +63,7 @@ def test_principal_point_is_counted_from_the_centre_of_the_first_pixel(tmp_path:
     assert lens.cy == pytest.approx(cx - 318.3146 + 234.0774, abs=1e-12)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lens=lenses())
 def test_what_is_saved_is_loaded(tmp_path: Path, lens: LensCamera) -> None:
     save_calibration(lens, tmp_path / "saved.yaml")
