@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples on every run, and no clock: a busy machine must not fail a test of the code.
+settings.register_profile("reloc", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("reloc")
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
