@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from reloc.errors import TrajectoryError
-from reloc.evaluate.errors import pairs_by_distance, pairs_by_time
+from reloc.evaluate.errors import pairs_by_distance, pairs_by_time, relative_errors
 from reloc.evaluate.summary import Statistics, evaluate
 from reloc.files import json_document
 from reloc.geometry.se3 import SE3
@@ -94,6 +94,24 @@ def test_pairs_lie_the_asked_length_apart() -> None:
     # The last frames have an end that is a little early, at most a tenth.
     assert first.tolist() == list(range(272))
     assert second[270:].tolist() == [299, 299]
+
+
+def test_where_the_camera_stood_still_the_first_frame_of_the_rest_ends_the_pair() -> None:
+    positions = np.array([0.0, 0.5, 1.0, 1.0, 1.0, 1.5, 2.0])[:, None] * [[1.0, 0, 0]]
+    first, second = pairs_by_distance(positions, 1.0)
+    assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 2), (1, 5), (2, 6), (3, 6), (4, 6)]
+
+
+def test_relative_errors_are_those_of_the_motions_between_poses() -> None:
+    truth = walk(40)
+    estimate = disturbed(truth).moved(SE3.exp([1, 2, 3, 0.5, 0.6, -0.7]))
+    first, second = np.arange(30), np.arange(10, 40)
+    found = relative_errors(estimate, truth, first, second)
+    for i, j in zip(first, second, strict=True):
+        true_motion = truth.pose(i).inverse() @ truth.pose(j)
+        error = true_motion.inverse() @ (estimate.pose(i).inverse() @ estimate.pose(j))
+        assert found.position_m[i] == pytest.approx(np.linalg.norm(error.translation), abs=ALGEBRA)
+        assert found.rotation_rad[i] == pytest.approx(np.linalg.norm(error.log()[3:]), abs=ALGEBRA)
 
 
 def test_no_frame_is_paired_over_a_gap_that_is_too_long() -> None:
