@@ -41,3 +41,7 @@ NEAR_PI = 1e-7
 CENTROID_PX = 2e-3
 # Points near 10 moved by a product of two poses in float64 and kept as float32, or in another order of operations.
 FLOAT32_POSE = 2e-6
+# What texture coordinates may stick out of 0..1 and count as inside: a tenth of a texel of the largest texture.
+UV_SLACK = 7e-6
+# A flat colour through JPEG at quality 90: the colour transform and quantisation of its mean.
+JPEG = 4

@@ -67,7 +67,7 @@ def load_cached(path: Path) -> CachedMesh | None:
         return _read_entry(entry / manifest["data"], manifest)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         _log.info("The cached copy of %s is damaged (%s) and is made anew.", path, error)
         return None
 
@@ -107,7 +107,7 @@ def load_derived(folder: Path | None, name: str, shape: tuple[int, ...], dtype: 
         return None
     try:
         array = _map(folder / f"{name}.npy")
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         return None
     return array if array.shape == shape and array.dtype == np.dtype(dtype) else None
 

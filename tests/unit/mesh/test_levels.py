@@ -140,5 +140,19 @@ def test_levels_are_kept_beside_a_cached_mesh_and_taken_from_there(tmp_path: Pat
     np.testing.assert_array_equal(stored, first.texels)
     np.save(file, 255 - stored)
     np.testing.assert_array_equal(texture_levels(kept, grey=True).texels, 255 - stored)
-    np.save(file, stored[:-1])  # of another shape: made anew
-    np.testing.assert_array_equal(texture_levels(kept, grey=True).texels, stored)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an array", b"\x93NUMPY\x01\x00"])
+def test_damaged_levels_are_made_anew(content: bytes, tmp_path: Path) -> None:
+    mesh = textured(noise(64, 64))
+    kept = TexturedMesh(mesh.vertices, mesh.faces, mesh.uv, mesh.material, mesh.textures, derived=tmp_path)
+    (tmp_path / "levels_grey.npy").write_bytes(content)
+    np.testing.assert_array_equal(texture_levels(kept, grey=True).texels, texture_levels(mesh, grey=True).texels)
+    assert len(np.load(tmp_path / "levels_grey.npy")) == 64 * 64 + 32 * 32 + 16 * 16 + 8 * 8
+
+
+def test_levels_of_another_shape_are_made_anew(tmp_path: Path) -> None:
+    mesh = textured(noise(64, 64))
+    kept = TexturedMesh(mesh.vertices, mesh.faces, mesh.uv, mesh.material, mesh.textures, derived=tmp_path)
+    np.save(tmp_path / "levels_grey.npy", np.zeros(7, np.uint8))
+    np.testing.assert_array_equal(texture_levels(kept, grey=True).texels, texture_levels(mesh, grey=True).texels)
