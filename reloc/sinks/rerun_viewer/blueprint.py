@@ -64,15 +64,15 @@ def layout(eye: Eye | None) -> Any:
         rrb.TimeSeriesView(origin="plots/milliseconds", name="Milliseconds per frame"),
         rrb.Tabs(
             rrb.TimeSeriesView(origin="plots/exposure", name="Exposure"),
-            rrb.TimeSeriesView(origin="plots/fit", name="Residual"),
-            rrb.TimeSeriesView(origin="plots/filter", name="Innovation (NIS)"),
+            rrb.TimeSeriesView(origin="plots/residual", name="Residual"),
+            rrb.TimeSeriesView(origin="plots/innovation", name="NIS"),
         ),
     )
     left = rrb.Vertical(
         _map_view(eye),
-        rrb.StateTimelineView(origin="verdict", name="Verdict"),
+        rrb.StateTimelineView(origin="verdict", name="Verdict", titlebar=False),
         plots,
-        row_shares=[6, 1, 2.5],
+        row_shares=[6, 0.85, 2.4],
     )
     return rrb.Blueprint(
         rrb.Horizontal(left, pictures, column_shares=[2.2, 1]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,39 +26,49 @@ class Row:
     reason: str
     world_from_camera: SE3 | None
     """None where the pose is not finite."""
-    values: dict[str, float]
-    """What is plotted: `group/name` → value."""
+    plots: Mapping[str, Mapping[str, float]]
+    """What is plotted: plot → curve → value."""
 
 
 def row_of(estimate: Estimate) -> Row:
     """Return the few numbers of an estimate that are drawn for every frame; the image is let go."""
     pose = estimate.world_from_camera if estimate.camera_from_world.is_finite else None
     quality = estimate.quality
-    values = {
-        "trust/score": estimate.score,
-        "trust/inlier_share": quality.inlier_share,
-        "trust/correlation": quality.correlation,
-        "fit/residual": quality.residual,
-        "filter/nis": quality.nis,
-        **_exposure_values(estimate.exposure),
-        **{f"milliseconds/{stage}": spent for stage, spent in estimate.milliseconds.items()},
+    plots = {
+        "trust": {"score": estimate.score, "inlier share": quality.inlier_share, "correlation": quality.correlation},
+        "milliseconds": dict(estimate.milliseconds),
+        "exposure": _exposure_curves(estimate.exposure),
+        "residual": {"residual (rms)": quality.residual},
+        "innovation": {"NIS, 6 degrees of freedom": quality.nis},
     }
-    finite = {name: float(value) for name, value in values.items() if np.isfinite(value)}
-    return Row(estimate.frame.index, estimate.frame.timestamp_ns, estimate.verdict, estimate.reason, pose, finite)
+    return Row(estimate.frame.index, estimate.frame.timestamp_ns, estimate.verdict, estimate.reason, pose, plots)
 
 
-def _exposure_values(exposure: Exposure) -> dict[str, float]:
+def _exposure_curves(exposure: Exposure) -> dict[str, float]:
     """Return gain and bias by name, one a channel where there are three."""
-    channels = ("",) if len(exposure.gain) == 1 else ("_red", "_green", "_blue")
-    gains = {f"exposure/gain{channel}": value for channel, value in zip(channels, exposure.gain, strict=True)}
-    return gains | {f"exposure/bias{channel}": value for channel, value in zip(channels, exposure.bias, strict=True)}
+    channels = ("",) if len(exposure.gain) == 1 else (" red", " green", " blue")
+    gains = {f"gain{channel}": float(value) for channel, value in zip(channels, exposure.gain, strict=True)}
+    return gains | {f"bias{channel}": float(value) for channel, value in zip(channels, exposure.bias, strict=True)}
 
 
-def series(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row], NDArray[np.float64]]]:
-    """Yield (name, the rows that have it, their values) for every series, in the order of its first row."""
-    for name in dict.fromkeys(name for row in rows for name in row.values):
-        having = [row for row in rows if name in row.values]
-        yield name, having, np.array([row.values[name] for row in having])
+@dataclass(frozen=True, eq=False)
+class CurveGroup:
+    """Curves that are always logged together. A viewer wants their number constant, so newcomers form a group of their own."""
+
+    names: tuple[str, ...]
+    first_color: int
+    """Number of the group's first curve within its plot."""
+
+    def values(self, rows: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
+        """Return (rows, curves); what a row lacks is 0: a stage that did not run took no time."""
+        return np.array([[row.get(name, 0.0) for name in self.names] for row in rows], np.float64)
+
+
+def with_newcomers(groups: Sequence[CurveGroup], rows: Sequence[Mapping[str, float]]) -> list[CurveGroup]:
+    """Return the groups of one plot's curves, and one more where `rows` hold curves that are in none of them."""
+    known = [name for group in groups for name in group.names]
+    new = tuple(dict.fromkeys(name for row in rows for name in row if name not in known))
+    return [*groups, CurveGroup(new, len(known))] if new else list(groups)
 
 
 class PictureClock:
@@ -68,15 +78,22 @@ class PictureClock:
         self._period_ns = round(NANOSECONDS_PER_SECOND / rate_hz)
         self._start_ns: int | None = None
         self._period = -1
+        self._rested_ns: int | None = None
 
     def due(self, now_ns: int) -> bool:
-        """Return whether a picture is to be made of the frame at `now_ns`; asked once a frame. Time may jump back."""
+        """Return whether a picture is to be made of the frame at `now_ns`. Asked once a frame; time may jump back."""
         if self._start_ns is None:
             self._start_ns = now_ns
+        if self._rested_ns is not None and now_ns < self._rested_ns:
+            return False
         period = (now_ns - self._start_ns) // self._period_ns
         is_new = period != self._period
         self._period = period
         return is_new
+
+    def rest(self, until_ns: int) -> None:
+        """Let no picture be due before `until_ns`: making the last one took long."""
+        self._rested_ns = until_ns
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,31 +7,26 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from reloc.estimate import Estimate, Verdict
+from reloc.frame import NANOSECONDS_PER_SECOND
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import xyzw_from_wxyz
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.render.renderer import Renderer
 from reloc.sinks import pictures
 from reloc.sinks.rerun_viewer.blueprint import eye_behind, layout
-from reloc.sinks.rerun_viewer.feed import Piece, Row, TrajectoryPieces, row_of, series
+from reloc.sinks.rerun_viewer.feed import CurveGroup, Piece, Row, TrajectoryPieces, row_of, with_newcomers
 from reloc.sinks.rerun_viewer.surface import surfaces_of
 
 # Timestamps beyond this count from 1970 rather than from the start of a recording: 9 September 2001.
 _EPOCH_NS = 10**18
+# A server that runs for days forgets what is old; whoever opens the page then must still learn the verdict.
+_VERDICT_PERIOD_NS = 10 * NANOSECONDS_PER_SECOND
 _LEVELS = {Verdict.TRACKED: "INFO", Verdict.COASTING: "WARN", Verdict.LOST: "ERROR"}
-_SERIES_STYLE: dict[str, tuple[str, tuple[int, int, int]]] = {
-    "trust/score": ("score", (90, 200, 120)),
-    "trust/inlier_share": ("inlier share", (90, 150, 240)),
-    "trust/correlation": ("correlation", (240, 170, 60)),
-    "fit/residual": ("residual (rms)", (220, 120, 200)),
-    "filter/nis": ("NIS (6 degrees of freedom)", (200, 200, 120)),
-    "exposure/gain": ("gain", (240, 220, 120)),
-    "exposure/bias": ("bias", (130, 170, 220)),
-    "milliseconds/total": ("total", (240, 240, 240)),
-}
+# Of middle lightness: the viewer's background is dark or light as its user's desktop is.
+_CURVE_COLORS = ((46, 160, 90), (70, 130, 230), (225, 140, 30), (200, 80, 170), (120, 120, 220), (150, 150, 60), (40, 160, 170))
+_TOTAL_COLOR = (140, 140, 140)
 
 
 class Scene:
@@ -43,8 +38,9 @@ class Scene:
         self._stream, self._mesh, self._renderer = stream, mesh, renderer
         self._image_width, self._jpeg_quality = image_width, jpeg_quality
         self._trajectory = TrajectoryPieces(shortest_step_m=self._diagonal_m * 5e-4)
-        self._known_series: set[str] = set()
+        self._curves: dict[str, list[CurveGroup]] = {}
         self._last: Row | None = None
+        self._verdict_logged_ns = 0
         self._counts_from_epoch = False
 
     def log_start(self, camera: PinholeCamera) -> None:
@@ -84,8 +80,8 @@ class Scene:
         if self._last is None:
             self._log_first(rows[0])
         self._log_poses([row for row in rows if row.world_from_camera is not None])
-        for name, having, values in series(rows):
-            self._log_series(name, having, values)
+        for plot in rows[0].plots:
+            self._log_plot(plot, rows)
         for row in rows:
             self._log_verdict(row)
             self._log_piece("world/trajectory", row, self._trajectory.add(row))
@@ -107,27 +103,36 @@ class Scene:
             )
             self._stream.send_columns("world/camera", self._times(rows), columns)
 
-    def _log_series(self, name: str, rows: Sequence[Row], values: NDArray[np.float64]) -> None:
+    def _log_plot(self, plot: str, rows: Sequence[Row]) -> None:
         import rerun as rr
 
-        if name not in self._known_series:
-            self._known_series.add(name)
-            label, color = _SERIES_STYLE.get(name, (name.split("/")[-1].replace("_", " "), None))
-            self._stream.log(f"plots/{name}", rr.SeriesLines(names=label, colors=color, widths=1.5), static=True)
-        self._stream.send_columns(f"plots/{name}", self._times(rows), rr.Scalars.columns(scalars=values))
+        values = [row.plots[plot] for row in rows]
+        known = self._curves.get(plot, [])
+        self._curves[plot] = groups = with_newcomers(known, values)
+        for number, group in enumerate(groups):
+            # Many curves in one entity: a viewer's work grows with the number of chunks that it is sent.
+            entity = f"plots/{plot}/{number}"
+            if number >= len(known):
+                colors = [_curve_color(group.first_color + k, name) for k, name in enumerate(group.names)]
+                self._stream.log(entity, rr.SeriesLines(names=group.names, colors=colors), static=True)
+            columns = rr.Scalars.columns(scalars=group.values(values).ravel()).partition([len(group.names)] * len(rows))
+            self._stream.send_columns(entity, self._times(rows), columns)
 
     def _log_verdict(self, row: Row) -> None:
-        """Log a verdict where it changes: its lane, the colour of the camera, a message."""
+        """Log a verdict where it changes, with a message; its lane and the colour of the camera also from time to time."""
         import rerun as rr
 
-        if self._last is not None and row.verdict == self._last.verdict:
+        changed = self._last is None or row.verdict != self._last.verdict
+        if not changed and 0 <= row.timestamp_ns - self._verdict_logged_ns < _VERDICT_PERIOD_NS:
             return
+        self._verdict_logged_ns = row.timestamp_ns
         color = pictures.VERDICT_COLORS[row.verdict]
         self._set_time(row)
         self._stream.log("verdict", rr.StateChange(state=row.verdict))
         self._stream.log("world/camera", rr.Pinhole.from_fields(color=color))
-        text = f"{row.verdict}: {row.reason}" if row.reason else str(row.verdict)
-        self._stream.log("messages", rr.TextLog(text, level=_LEVELS[row.verdict], color=color))
+        if changed:
+            text = f"{row.verdict}: {row.reason}" if row.reason else str(row.verdict)
+            self._stream.log("messages", rr.TextLog(text, level=_LEVELS[row.verdict], color=color))
 
     def _log_piece(self, entity: str, row: Row, piece: Piece | None) -> None:
         import rerun as rr
@@ -187,6 +192,10 @@ def shown_image(image: pictures.Picture, width: int) -> pictures.Picture:
         if image.shape[1] <= width
         else np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     )
+
+
+def _curve_color(number: int, name: str) -> tuple[int, int, int]:
+    return _TOTAL_COLOR if name == "total" else _CURVE_COLORS[number % len(_CURVE_COLORS)]
 
 
 def _caption(estimate: Estimate) -> str:

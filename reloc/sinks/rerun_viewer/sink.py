@@ -21,19 +21,22 @@ from reloc.sinks.rerun_viewer.mailbox import Mailbox
 from reloc.sinks.rerun_viewer.scene import Scene
 from reloc.sources.source import SourceInfo
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Mode = Literal["save", "spawn", "serve"]
 _RERUN_VERSION = "0.41"
 _REPAIR = f"install it with: pip install 'rerun-sdk=={_RERUN_VERSION}.*', or track without a viewer (--viewer none)"
 _CLOSE_TIMEOUT_S = 20.0
+# Beside a tracker the drawing thread may take a quarter of one core for pictures, however slow the machine.
+_REST_PER_WORK = 3
 
 
 class RerunSink:
     """Shows the session in Rerun: `save` writes `path`, `spawn` opens a window, `serve` serves a page at `url` on loopback.
 
     A recorded source into a file gives the same recording every time: pictures at `rate_hz` of the frames' own time, and `write`
-    waits where the drawing thread is behind. Otherwise `write` never waits: the newest frame wins, at `rate_hz` of our time.
+    waits where the drawing thread is behind. Otherwise `write` never waits: the newest frame wins, at most `rate_hz` times a
+    second of our time, less often where the machine is slow.
     """
 
     def __init__(
@@ -104,15 +107,25 @@ class RerunSink:
 
     def _draw(self, camera: PinholeCamera) -> None:
         """Run in the drawing thread until the last delivery."""
-        self._scene.log_start(camera)
         timeout_s = None if self._lossless else 1.0 / self._rate_hz
-        is_last = False
-        while not is_last:
-            delivery = self._mailbox.take(timeout_s)
-            self._scene.log_rows(delivery.rows)
-            if delivery.picture is not None:
-                self._scene.log_pictures(delivery.picture)
-            is_last = delivery.is_last
+        try:
+            self._scene.log_start(camera)
+            is_last = False
+            while not is_last:
+                delivery = self._mailbox.take(timeout_s)
+                self._scene.log_rows(delivery.rows)
+                if delivery.picture is not None:
+                    self._make_pictures(delivery.picture)
+                is_last = delivery.is_last
+        finally:
+            self._mailbox.close()  # a `write` that waits for this thread must not wait for a dead one
+
+    def _make_pictures(self, estimate: Estimate) -> None:
+        begin_ns = time.monotonic_ns()
+        self._scene.log_pictures(estimate)
+        end_ns = time.monotonic_ns()
+        if not self._lossless:
+            self._clock.rest(end_ns + _REST_PER_WORK * (end_ns - begin_ns))
 
     def _connect(self, info: SourceInfo) -> None:
         if self._mode == "save":
@@ -151,14 +164,14 @@ class RerunSink:
         web_port = process.free_port(self._bind_ip, self._web_port)
         self._url = f"http://{self._bind_ip}:{web_port}/?url={quote(server.uri, safe='')}"
         self._child = process.start([*common, "--serve-web", server.uri, "--web-viewer-port", str(web_port)], ends_with_us=True)
-        _log.info("the viewer is at %s", self._url)
+        logger.info("the viewer is at %s", self._url)
 
     def _release(self) -> None:
         """Send what is still on its way, close the file or the server, stop the page."""
         try:
             self._stream.flush(timeout_sec=5.0)
         except RuntimeError as error:
-            _log.warning("the viewer did not take the end of the session: %s", error)
+            logger.warning("the viewer did not take the end of the session: %s", error)
         self._stream.disconnect()
         if self._child is not None and self._mode == "serve":
             process.stop(self._child)

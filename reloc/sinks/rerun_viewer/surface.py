@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reloc.mesh.textured_mesh import TexturedMesh
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MOST_TEXELS = 8 * 1024 * 1024
 """All textures together: 24 MB. A viewer keeps them uncompressed, and so does a recording."""
@@ -62,7 +62,7 @@ def _bounded(textures: tuple[NDArray[np.uint8], ...]) -> list[NDArray[np.uint8]]
     result = [_halved(texture, _halvings((texels / MOST_TEXELS) ** 0.5)) for texture in result]
     if any(after is not before for after, before in zip(result, textures, strict=True)):
         before_px, after_px = (max(max(texture.shape[:2]) for texture in some) for some in (textures, result))
-        _log.info("the viewer shows the map's textures reduced, the largest from %d to %d pixels", before_px, after_px)
+        logger.info("the viewer shows the map's textures reduced, the largest from %d to %d pixels", before_px, after_px)
     return result
 
 
