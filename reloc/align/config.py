@@ -1,0 +1,60 @@
+"""What can be chosen about the alignment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """Coarse-to-fine photometric alignment."""
+
+    solver: Literal["lm"] = "lm"
+    """How the cost is minimised: `lm` is Levenberg-Marquardt with analytic Jacobians."""
+    residual: Literal["local", "intensity"] = "local"
+    """What is compared: intensities, or intensities normalised by the mean and deviation of a window, which shadows and lamps spare."""
+    exposure: Literal["luminance", "rgb"] = "luminance"
+    """One gain and bias on the luminance, or three gains and three biases on red, green and blue (three times the work)."""
+    points: Annotated[int, Ge(100)] = 1400
+    """Surface points that are aligned, at most, at each level of the pyramid."""
+    coarsest_width_px: Annotated[int, Ge(8)] = 28
+    """The pyramid is halved as long as its images stay at least this wide: smaller starts from further off, but confuses more."""
+    window_px: Annotated[int, Ge(3)] = 31
+    """Side of the window of the local normalisation on the fine levels; the coarse ones, which hold no more pixels, take smaller ones."""
+    noise_floor: Annotated[float, Gt(0), Le(1)] = 0.02
+    """Deviation, in intensities 0..1, below which the local normalisation takes texture for noise."""
+    iterations: Annotated[int, Ge(1)] = 15
+    """Steps of the solver at each level, at most."""
+    step_px: Annotated[float, Gt(0)] = 0.03
+    """A level has converged when a step moves the image by less than this."""
+    cost_decrease: Annotated[float, Gt(0)] = 1e-3
+    """A level has converged when a step lowers the cost by less than this share of it."""
+    clip_fine: Annotated[float, Gt(0)] = 2.5
+    """Residuals beyond this many times their scale count for nothing (Tukey), at the finest level."""
+    clip_coarse: Annotated[float, Gt(0)] = 4.0
+    """The same at the coarsest level; wider, for there the start is furthest off."""
+    gain_sigma: Annotated[float, Gt(0)] = 0.1
+    """Standard deviation of the prior on the exposure gain, around the gain that matches the contrast of image and rendering."""
+    bias_sigma: Annotated[float, Gt(0)] = 0.05
+    """Standard deviation of the prior on the exposure bias, in intensities 0..1."""
+
+
+@dataclass(frozen=True)
+class KeyframeConfig:
+    """Which surface points are aligned, and for how long."""
+
+    moved_share: Annotated[float, Gt(0)] = 0.06
+    """A new view is rendered once the camera has moved by this share of the median depth."""
+    turned_deg: Annotated[float, Gt(0)] = 4.0
+    """A new view is rendered once the camera has turned by this many degrees."""
+    grazing_cosine: Annotated[float, Ge(0), Le(1)] = 0.15
+    """Surface seen at a flatter angle than this cosine is left out, as is what is seen from behind."""
+    depth_step: Annotated[float, Gt(0)] = 0.15
+    """Pixels whose neighbours differ in depth by more than this share of it lie on an occluding edge and are left out."""
+    rim_px: Annotated[int, Ge(0)] = 2
+    """Points closer than this to such an edge or to a hole are left out."""
+    two_sided: bool = False
+    """Also align surface that is seen from behind, for maps whose faces are not wound consistently."""

@@ -1,0 +1,103 @@
+"""Levenberg-Marquardt over a sum of residual terms. It knows neither images nor meshes.
+
+Levenberg (1944), Marquardt (1963); damping by the diagonal of H, as in Nocedal and Wright, "Numerical Optimization", 10.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc.align.problem import NormalEquations, ResidualTerm, Unknowns
+from reloc.estimate import Outcome
+
+Array = NDArray[np.float64]
+
+_FIRST_DAMPING = 1e-3
+_LEAST_DAMPING = 1e-7
+_MOST_DAMPING = 1e4
+_DAMPING_UP = 10.0
+_DAMPING_DOWN = 0.2
+# A step that pushes most of the measurements out of view lowers the cost only by not looking.
+_KEPT_IN_VIEW = 0.5
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When the solver has done enough."""
+
+    iterations: int
+    """At most this many steps."""
+    step: float
+    """Converged when the step, measured by `scale`, is shorter than this."""
+    cost_decrease: float
+    """Converged when the cost falls by less than this share of it."""
+    fewest: int
+    """With fewer measurements in view than this there is nothing to solve."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Where the solver ended, and why there."""
+
+    unknowns: Unknowns
+    equations: NormalEquations
+    """At `unknowns`."""
+    outcome: Outcome
+    iterations: int
+
+
+def solve(terms: Sequence[ResidualTerm], start: Unknowns, rule: StopRule, scale: Array) -> Solution:
+    """Return the minimum of the sum of the terms near `start`.
+
+    Args:
+        terms: What to minimise.
+        start: Where to begin.
+        rule: When to stop.
+        scale: (6,) factors that make the pose part of a step comparable with `rule.step`, for instance pixels a metre and a radian.
+    """
+    unknowns, equations = start, linearize(terms, start)
+    if equations.count < rule.fewest:
+        return Solution(unknowns, equations, Outcome.TOO_FEW_POINTS, 0)
+    damping = _FIRST_DAMPING
+    for iteration in range(1, rule.iterations + 1):
+        step = _damped_step(equations, damping)
+        if step is None:
+            return Solution(unknowns, equations, Outcome.DEGENERATE, iteration)
+        length = float(np.abs(step[:6] * scale).max())
+        candidate = unknowns.moved(step)
+        at_candidate = linearize(terms, candidate)
+        if at_candidate.cost < equations.cost and at_candidate.count >= _KEPT_IN_VIEW * equations.count:
+            decrease = (equations.cost - at_candidate.cost) / equations.cost
+            unknowns, equations, damping = candidate, at_candidate, max(damping * _DAMPING_DOWN, _LEAST_DAMPING)
+            if decrease < rule.cost_decrease:
+                return Solution(unknowns, equations, Outcome.CONVERGED, iteration)
+        else:
+            damping *= _DAMPING_UP
+            if damping > _MOST_DAMPING:
+                return Solution(unknowns, equations, Outcome.DIVERGED, iteration)
+        if length < rule.step:
+            return Solution(unknowns, equations, Outcome.CONVERGED, iteration)
+    return Solution(unknowns, equations, Outcome.MAX_ITERATIONS, rule.iterations)
+
+
+def linearize(terms: Sequence[ResidualTerm], unknowns: Unknowns) -> NormalEquations:
+    """Return the sum of the terms' normal equations."""
+    return reduce(add, (term.linearize(unknowns) for term in terms))
+
+
+def _damped_step(equations: NormalEquations, damping: float) -> Array | None:
+    """Return −(H + λ diag H)⁻¹ g, or None where H is singular or not finite."""
+    hessian = equations.hessian.copy()
+    diagonal = np.einsum("ii->i", hessian)
+    diagonal *= 1.0 + damping
+    try:
+        step = np.linalg.solve(hessian, -equations.gradient)
+    except np.linalg.LinAlgError:
+        return None
+    return step if np.isfinite(step).all() else None
