@@ -143,6 +143,7 @@ def test_the_errors_of_every_frame_go_to_a_table(recording: Path) -> None:
     lost = rows[75]
     assert (lost["verdict"], lost["matched"], lost["position_m"], lost["score"]) == ("LOST", "0", "", "0.1")
     assert [row["matched"] for row in rows[80:85]] == ["1", "0", "0", "0", "1"]
+    assert [row["position_m"] != "" for row in rows[80:85]] == [True, False, False, False, True]
     assert rows[80]["verdict"] == ""
 
 

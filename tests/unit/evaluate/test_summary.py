@@ -100,6 +100,9 @@ def test_where_the_camera_stood_still_the_first_frame_of_the_rest_ends_the_pair(
     positions = np.array([0.0, 0.5, 1.0, 1.0, 1.0, 1.5, 2.0])[:, None] * [[1.0, 0, 0]]
     first, second = pairs_by_distance(positions, 1.0)
     assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 2), (1, 5), (2, 6), (3, 6), (4, 6)]
+    # The rest lies a little short of the length that was asked for.
+    first, second = pairs_by_distance(positions, 1.04)
+    assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 2), (1, 5), (2, 6), (3, 6), (4, 6)]
 
 
 def test_relative_errors_are_those_of_the_motions_between_poses() -> None:
