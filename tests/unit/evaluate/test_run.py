@@ -114,7 +114,6 @@ def _changed(**fields: Any) -> str:
         _changed(world_from_camera={"translation": [1, 2, 3], "quaternion_xyzw": [0, 0, 0, 0]}),
         _changed(covariance=[1] * 36),
         _changed(score="good"),
-        _changed(milliseconds={str(i): i for i in range(1000)}),
         _changed(milliseconds=[1]),
     ],
 )
@@ -130,3 +129,24 @@ def test_times_that_go_backwards_are_refused(tmp_path: Path) -> None:
     path.write_text(f"{_changed(timestamp_ns=1)}\n{_changed(timestamp_ns=1)}\n")
     with pytest.raises(TrajectoryError, match="line 2 is not later"):
         load_frames(path)
+
+
+def test_a_bad_line_is_found_among_many_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reloc.evaluate.run._BATCH", 8)
+    lines = [_changed(timestamp_ns=i, milliseconds={f"stage {i % 20}": i}) for i in range(50)]
+    path = tmp_path / "frames.jsonl"
+    path.write_text("\n".join(lines))
+    frames = load_frames(path)
+    assert frames.timestamps_ns.tolist() == list(range(50))
+    np.testing.assert_array_equal(frames.milliseconds["stage 7"], [i if i % 20 == 7 else np.nan for i in range(50)])
+    path.write_text("\n".join([*lines[:41], _changed(timestamp_ns=41, score=[1]), *lines[42:]]))
+    with pytest.raises(TrajectoryError, match="line 42 is not a frame"):
+        load_frames(path)
+
+
+def test_a_file_does_not_decide_how_much_memory_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "frames.jsonl"
+    path.write_text(
+        "\n".join(_changed(timestamp_ns=i, milliseconds={f"stage {i} {j}": 1 for j in range(100)}) for i in range(30))
+    )
+    assert len(load_frames(path).milliseconds) < 100
