@@ -17,7 +17,7 @@ Painter = Callable[[np.random.Generator, int, int], Paint]
 _WORDS = ("KITCHEN", "EXIT", "RELOC", "No. 7", "coffee", "Tuesday", "42", "left", "lab B", "please", "north", "1889")
 
 
-def cloud(rng: np.random.Generator, height: int, width: int, *, coarsest: float = 4.0, persistence: float = 0.6) -> Paint:
+def cloud(rng: np.random.Generator, height: int, width: int, *, coarsest: float = 4.0, persistence: float = 0.75) -> Paint:
     """Return (H, W) noise of all scales around 0 with a deviation of 1; each octave is `persistence` times the one before.
 
     `coarsest` is the number of cells of the first octave across the shorter side.
