@@ -6,6 +6,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -51,8 +52,8 @@ class SummarySink:
             "clock": info.clock,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": versions(),
-            "camera": vars(camera),
-            "lens": None if lens is None else vars(lens),
+            "camera": asdict(camera),
+            "lens": None if lens is None else asdict(lens),
         }
         self._opened_s = self._clock()
         self._save(complete=False)
