@@ -1,16 +1,99 @@
-"""The pyramid of a frame, packed for the compiled kernel: value and gradient side by side at every pixel."""
+"""Pyramids, packed for the compiled kernels: value and gradient side by side at every pixel."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 
 import cv2
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from reloc.align.config import AlignConfig
 from reloc.geometry.camera import PinholeCamera
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+
+# Levels from here on hold so few pixels that comparing raw intensities there costs next to nothing.
+FIRST_COARSE_LEVEL = 2
+# A local window on a coarse level takes at most this share of the image's width, else it is not local.
+_WINDOW_SHARE = 0.38
+# What pyrDown averages is trusted where at least this share of its kernel is valid.
+_LEAST_SHARE = 0.5
+
+
+class Kind(StrEnum):
+    """What a layer holds."""
+
+    INTENSITY = "intensity"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One level of a pyramid, of one kind."""
+
+    camera: PinholeCamera
+    values: Image
+    """(H, W, C)."""
+    packed: Image
+    """(H, W, C, 3): value, ∂/∂u, ∂/∂v; NaN where a pixel or its neighbour is not valid."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """All levels of an image, finest first: the kind that decides on every level, raw intensities on the coarse ones."""
+
+    main: tuple[Layer, ...]
+    intensity: tuple[Layer | None, ...]
+    """None on the fine levels, unless intensity is the main kind."""
+    kind: Kind
+
+    def __len__(self) -> int:
+        """The number of levels."""
+        return len(self.main)
+
+    def kinds_at(self, level: int) -> tuple[Kind, ...]:
+        """Return the kinds that are there at a level, the deciding one first."""
+        return (self.kind,) if self.kind is Kind.INTENSITY or self.intensity[level] is None else (self.kind, Kind.INTENSITY)
+
+    def at(self, level: int, kind: Kind) -> Layer:
+        """Return the layer of a level and kind that is in `kinds_at`."""
+        layer = self.main[level] if kind is self.kind else self.intensity[level]
+        assert layer is not None
+        return layer
+
+
+def build_layers(image: Image, valid: Mask, camera: PinholeCamera, config: AlignConfig) -> Layers:
+    """Return the packed pyramid of an image (H, W) or (H, W, 3) in 0..1."""
+    kind = Kind(config.residual)
+    main: list[Layer] = []
+    intensity: list[Layer | None] = []
+    for level, (values, mask, level_camera) in enumerate(image_pyramid(image, valid, camera, level_count(camera.width, config))):
+        raw = _pack(values, mask, level_camera) if kind is Kind.INTENSITY or level >= FIRST_COARSE_LEVEL else None
+        intensity.append(raw)
+        if kind is Kind.INTENSITY and raw is not None:
+            main.append(raw)
+        else:
+            normalize = _local_normalizer(mask, window_px(level_camera.width, config), config.noise_floor)
+            main.append(_pack(_by_channel(normalize, values), mask, level_camera))
+    return Layers(tuple(main), tuple(intensity), kind)
+
+
+def level_count(width: int, config: AlignConfig) -> int:
+    """Return how many levels the pyramid of an image of this width has."""
+    levels = 1
+    while width >> levels >= config.coarsest_width_px:
+        levels += 1
+    return levels
+
+
+def window_px(width: int, config: AlignConfig) -> int:
+    """Return the odd side of the local window at a level of this width."""
+    return min(config.window_px, int(width * _WINDOW_SHARE)) | 1
 
 
 def image_pyramid(image: Image, valid: Mask, camera: PinholeCamera, levels: int) -> list[tuple[Image, Mask, PinholeCamera]]:
@@ -33,57 +116,75 @@ def _halved(image: Image, valid: Mask) -> tuple[Image, Mask]:
         return cv2.pyrDown(image), np.ones(((valid.shape[0] + 1) // 2, (valid.shape[1] + 1) // 2), dtype=np.bool_)
     weight = valid.astype(np.float32)
     share = cv2.pyrDown(weight)
-    total = cv2.pyrDown(image * (weight if image.ndim == 2 else weight[:, :, None]))
-    enough = share > 0.5
-    scale = np.where(enough, 1 / np.maximum(share, 0.5), 0).astype(np.float32)
-    return total * (scale if image.ndim == 2 else scale[:, :, None]), enough
+    enough = share >= _LEAST_SHARE
+    scale = np.where(enough, 1 / np.maximum(share, _LEAST_SHARE), 0).astype(np.float32)
+    return _by_channel(lambda channel: cv2.pyrDown(channel * weight) * scale, image), enough
 
 
-def normalized_locally(image: Image, valid: Mask, window_px: int, floor: float) -> Image:
-    """Return (I − μ) / √(σ² + floor²) with the mean and deviation of a window of `window_px` around each pixel.
+def _by_channel(function: Callable[[Image], Image], image: Image) -> Image:
+    """Apply a function of (H, W) to an image of one or several channels."""
+    if image.ndim == 2:
+        return function(image)
+    return np.stack([function(np.ascontiguousarray(image[:, :, c])) for c in range(image.shape[2])], axis=2)
+
+
+def normalized_locally(image: Image, valid: Mask, window: int, floor: float) -> Image:
+    """Return (I − μ) / √(σ² + floor²) with the mean and deviation of a window of side `window` around each pixel of (H, W).
 
     A shadow's edge, a lamp or a change of gamma moves μ and σ and leaves the quotient nearly as it was. `floor`, in intensities,
     keeps the noise of a blank wall from being blown up to full contrast.
     """
-    size = (window_px, window_px)
+    return _local_normalizer(valid, window, floor)(image)
+
+
+def _local_normalizer(valid: Mask, window: int, floor: float) -> Callable[[Image], Image]:
+    size = (window, window)
     if valid.all():
-        mean = cv2.boxFilter(image, -1, size, borderType=cv2.BORDER_REFLECT)
-        square = cv2.sqrBoxFilter(image, -1, size, borderType=cv2.BORDER_REFLECT)
+        weight, share = None, None
     else:
         weight = valid.astype(np.float32)
         share = np.maximum(cv2.boxFilter(weight, -1, size, borderType=cv2.BORDER_REFLECT), 1e-6)
-        masked = image * weight
-        mean = cv2.boxFilter(masked, -1, size, borderType=cv2.BORDER_REFLECT) / share
-        square = cv2.sqrBoxFilter(masked, -1, size, borderType=cv2.BORDER_REFLECT) / share
-    result = np.empty_like(image)
-    _divide(image, mean, square, np.float32(floor * floor), result)
-    return result
+
+    def normalize(image: Image) -> Image:
+        masked = image if weight is None else image * weight
+        mean = cv2.boxFilter(masked, -1, size, borderType=cv2.BORDER_REFLECT)
+        square = cv2.sqrBoxFilter(masked, -1, size, borderType=cv2.BORDER_REFLECT)
+        if share is not None:
+            mean, square = mean / share, square / share
+        result = np.empty_like(image)
+        _standardize(image, mean, square, np.float32(floor * floor), result)
+        return result
+
+    return normalize
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _divide(image, mean, square, floor, result):  # type: ignore[no-untyped-def]
+def _standardize(image, mean, square, floor, result):  # type: ignore[no-untyped-def]
     for v in range(image.shape[0]):
         for u in range(image.shape[1]):
             m = mean[v, u]
             result[v, u] = (image[v, u] - m) / np.sqrt(max(square[v, u] - m * m, np.float32(0.0)) + floor)
 
 
-@njit(cache=True, nogil=True)
-def pack_gradients(image: Image, valid: Mask, packed: NDArray[np.float32]) -> None:
-    """Write (value, ∂/∂u, ∂/∂v, 0) of `image` (H, W) into `packed` (H, W, 4), NaN where a neighbour is invalid.
+def _pack(image: Image, valid: Mask, camera: PinholeCamera) -> Layer:
+    values = image if image.ndim == 3 else image[:, :, None]
+    packed = np.empty((*values.shape, 3), dtype=np.float32)
+    _pack_gradients(values, valid, packed)
+    return Layer(camera, values, packed)
 
-    Central differences; a sample that would touch the rim of the image or an invalid pixel comes out as NaN, so the kernel that
-    interpolates needs no mask.
-    """
-    height, width = image.shape
+
+@njit(cache=True, nogil=True)
+def _pack_gradients(image, valid, packed):  # type: ignore[no-untyped-def]
+    """Central differences; the rim and the neighbours of invalid pixels become NaN, so that lookups need no mask."""
+    height, width, channels = image.shape
     half = np.float32(0.5)
-    packed[0], packed[height - 1], packed[:, 0], packed[:, width - 1] = np.nan, np.nan, np.nan, np.nan
-    for v in range(1, height - 1):
-        for u in range(1, width - 1):
-            if valid[v, u] and valid[v, u - 1] and valid[v, u + 1] and valid[v - 1, u] and valid[v + 1, u]:
-                packed[v, u, 0] = image[v, u]
-                packed[v, u, 1] = half * (image[v, u + 1] - image[v, u - 1])
-                packed[v, u, 2] = half * (image[v + 1, u] - image[v - 1, u])
-                packed[v, u, 3] = 0
+    for v in range(height):
+        for u in range(width):
+            inside = 0 < v < height - 1 and 0 < u < width - 1
+            if inside and valid[v, u] and valid[v, u - 1] and valid[v, u + 1] and valid[v - 1, u] and valid[v + 1, u]:
+                for c in range(channels):
+                    packed[v, u, c, 0] = image[v, u, c]
+                    packed[v, u, c, 1] = half * (image[v, u + 1, c] - image[v, u - 1, c])
+                    packed[v, u, c, 2] = half * (image[v + 1, u, c] - image[v - 1, u, c])
             else:
-                packed[v, u, 0] = np.nan
+                packed[v, u] = np.nan

@@ -1,0 +1,224 @@
+"""Coarse to fine: from one or many guesses to the pose at which the image agrees best with the map.
+
+Every guess is refined on the coarsest level in several ways (raw intensities, locally normalised ones, as it stands, and where
+asked without the regions that disagree). The next level, which sees more, decides which of the results go on. So a level that is
+misled by a shadow, by the sky beside the map or by an occluder costs time, not the pose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc.align.config import AlignConfig
+from reloc.align.exposure import ExposurePrior, matched_exposure, neutral_exposure
+from reloc.align.keyframe import Keyframe
+from reloc.align.layers import Kind, Layers
+from reloc.align.occlusion import regional_trust
+from reloc.align.photometric import PhotometricTerm
+from reloc.align.problem import POSE_SIZE, NormalEquations, Unknowns
+from reloc.align.robust import robust_scale
+from reloc.align.solver import Solution, StopRule, solve
+from reloc.estimate import Exposure, Outcome
+from reloc.geometry.se3 import SE3
+
+Array = NDArray[np.float64]
+
+FEWEST_POINTS = 30
+_BEAM = (8, 4, 2)
+"""How many results go on from the coarsest level and the ones after; then one."""
+_SAME_PX = 0.5
+"""Results that are closer than this, in pixels of the level, are one."""
+_JUDGE_WIDTH = 3.0
+"""Results are compared by a robust cost of this many times the smallest scale among them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """The pose that fits best, and how well it fits at the finest level."""
+
+    camera_from_world: SE3
+    outcome: Outcome
+    iterations: int
+    """Over all levels and guesses."""
+    information: Array
+    """(6, 6) inverse covariance of the left perturbation of `camera_from_world`, by the residuals' own scatter."""
+    residual: float
+    """Robust standard deviation of the residuals, in the unit of the kind that decides."""
+    inlier_share: float
+    """Share 0..1 of the points in view whose residual the robust cost still weighs."""
+    visible_share: float
+    """Share 0..1 of the keyframe's points that are in view."""
+    correlation: float
+    """Pearson correlation of rendering and image over the points in view."""
+    exposure: Exposure
+    """On raw intensities."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    pose: SE3
+    solution: Solution | None = None
+
+
+class Aligner:
+    """Aligns frames to keyframes. Holds no state but its configuration."""
+
+    def __init__(self, config: AlignConfig) -> None:
+        self._config = config
+
+    def align(self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], *, doubtful: bool = False) -> Alignment:
+        """Return the best alignment that any guess leads to.
+
+        Args:
+            keyframe: The view of the map.
+            frame: The layers of the image.
+            guesses: Poses camera_from_world to begin at, the likeliest first.
+            doubtful: Also try without the regions of the image that disagree with the guess. Costs half as much again.
+        """
+        top = len(frame) - 1
+        candidates = [_Candidate(guess) for guess in guesses]
+        if len(candidates) > _BEAM[0]:
+            candidates = self._select(keyframe, frame, top, candidates, _BEAM[0])
+        iterations = 0
+        for level in range(top, 0, -1):
+            refined = [self._refine(keyframe, frame, level, kind, c.pose, without) for c in candidates for kind, without in self._ways(frame, level, doubtful)]
+            iterations += sum(r.solution.iterations for r in refined if r.solution)
+            survivors = _BEAM[top - level] if len(guesses) > 1 and top - level < len(_BEAM) else 1
+            candidates = self._select(keyframe, frame, level - 1, [*refined, *candidates], survivors)
+        last = [self._refine(keyframe, frame, 0, frame.kind, c.pose, doubtful) for c in candidates]
+        iterations += sum(r.solution.iterations for r in last if r.solution)
+        best = self._select(keyframe, frame, 0, last, 1)[0]
+        return self._measure(keyframe, frame, best, iterations)
+
+    def _ways(self, frame: Layers, level: int, doubtful: bool) -> list[tuple[Kind, bool]]:
+        """Return the (kind of layer, whether to leave out regions that disagree) to try on a level."""
+        ways = [(kind, False) for kind in frame.kinds_at(level)]
+        return [*ways, (frame.kind, True)] if doubtful else ways
+
+    def _refine(self, keyframe: Keyframe, frame: Layers, level: int, kind: Kind, pose: SE3, without_regions: bool) -> _Candidate:
+        """Align on one level, from one pose, in one way."""
+        term = _term(keyframe, frame, level, kind)
+        exposure = _start_exposure(term, pose, kind)
+        start = Unknowns.at(pose, exposure)
+        samples = term.sample(start)
+        scale = robust_scale(samples.residual)
+        trust = None
+        if without_regions:
+            trust = regional_trust(samples, term.camera, scale)
+            scale = robust_scale(samples.residual[trust > 0.5])
+        clip = self._clip(level, len(frame))
+        prior = ExposurePrior.around(exposure, self._config.gain_sigma, self._config.bias_sigma, scale)
+        focal = term.camera.fx
+        rule = StopRule(self._config.iterations, self._config.step_px, self._config.cost_decrease, FEWEST_POINTS)
+        per_unit = np.repeat([focal / keyframe.depth, focal], 3)
+        solution = solve([term.clipped_at(clip * scale, trust), prior], start, rule, per_unit)
+        return _Candidate(solution.unknowns.camera_from_world, solution)
+
+    def _clip(self, level: int, levels: int) -> float:
+        """Return the robust width in scales: wide at the coarsest level, narrow at the finest."""
+        share = level / max(levels - 1, 1)
+        return self._config.clip_fine + share * (self._config.clip_coarse - self._config.clip_fine)
+
+    def _select(self, keyframe: Keyframe, frame: Layers, level: int, candidates: list[_Candidate], count: int) -> list[_Candidate]:
+        """Return the `count` candidates that a level likes best; of several, each kind of layer names its share."""
+        kinds = frame.kinds_at(level)[: 1 if count == 1 else None]
+        rankings = [iter(np.argsort(_judge(_term(keyframe, frame, level, kind), candidates, kind), kind="stable")) for kind in kinds]
+        nearest = 1 / frame.at(level, frame.kind).camera.fx * _SAME_PX
+        chosen: list[_Candidate] = []
+        for turn in range(len(candidates) * len(kinds)):
+            if len(chosen) == count:
+                break
+            index = next(rankings[turn % len(kinds)])
+            candidate = candidates[index]
+            if not any(_is_near(candidate.pose, other.pose, keyframe.depth, nearest) for other in chosen):
+                chosen.append(candidate)
+        return chosen
+
+    def _measure(self, keyframe: Keyframe, frame: Layers, best: _Candidate, iterations: int) -> Alignment:
+        """Say how well the best candidate fits at the finest level."""
+        assert best.solution is not None
+        term = _term(keyframe, frame, 0, frame.kind)
+        unknowns = best.solution.unknowns
+        residuals = term.sample(unknowns).residual
+        seen = ~np.isnan(residuals).any(axis=1)
+        scale = robust_scale(residuals)
+        inside = np.abs(residuals[seen]) < self._config.clip_fine * scale
+        equations = term.clipped_at(self._config.clip_fine * scale).linearize(unknowns)
+        return Alignment(
+            camera_from_world=unknowns.camera_from_world,
+            outcome=best.solution.outcome,
+            iterations=iterations,
+            information=_pose_information(equations, scale),
+            residual=scale,
+            inlier_share=float(inside.mean()) if inside.size else 0.0,
+            visible_share=float(seen.mean()) if seen.size else 0.0,
+            correlation=_correlation(term, unknowns, residuals, seen),
+            exposure=_raw_exposure(keyframe, frame, unknowns),
+        )
+
+
+def _term(keyframe: Keyframe, frame: Layers, level: int, kind: Kind) -> PhotometricTerm:
+    layer = frame.at(level, kind)
+    return PhotometricTerm(keyframe.references[level][kind], layer.packed, layer.camera)
+
+
+def _start_exposure(term: PhotometricTerm, pose: SE3, kind: Kind) -> Array:
+    """Return the exposure to begin at: normalised intensities need none, raw ones that which matches their contrast."""
+    neutral = neutral_exposure(term.points.value.shape[1])
+    if kind is Kind.LOCAL:
+        return neutral
+    residuals = term.sample(Unknowns.at(pose, neutral)).residual
+    return matched_exposure(residuals + term.points.value, term.points.value)
+
+
+def _judge(term: PhotometricTerm, candidates: list[_Candidate], kind: Kind) -> Array:
+    """Return (M,) a robust cost of each candidate, on one scale for all."""
+    exposures = [_start_exposure(term, c.pose, kind) for c in candidates]
+    scales = [robust_scale(term.sample(Unknowns.at(c.pose, e)).residual) for c, e in zip(candidates, exposures, strict=True)]
+    poses = np.stack([c.pose.rotation for c in candidates]), np.stack([c.pose.translation for c in candidates])
+    return term.clipped_at(_JUDGE_WIDTH * min(scales)).costs(poses, np.stack(exposures))
+
+
+def _is_near(a: SE3, b: SE3, depth: float, angle: float) -> bool:
+    """Return whether two poses differ by less than an angle, translations seen from `depth`."""
+    difference = (a @ b.inverse()).log()
+    return bool(np.abs(difference[:3]).max() < angle * depth and np.abs(difference[3:]).max() < angle)
+
+
+def _pose_information(equations: NormalEquations, scale: float) -> Array:
+    """Return (6, 6) the information on the pose alone, the exposure eliminated by its Schur complement."""
+    pose, cross, exposure = (
+        equations.hessian[:POSE_SIZE, :POSE_SIZE],
+        equations.hessian[:POSE_SIZE, POSE_SIZE:],
+        equations.hessian[POSE_SIZE:, POSE_SIZE:],
+    )
+    return (pose - cross @ np.linalg.pinv(exposure) @ cross.T) / scale**2
+
+
+def _correlation(term: PhotometricTerm, unknowns: Unknowns, residuals: Array, seen: NDArray[np.bool_]) -> float:
+    """Return the mean over the channels of Pearson's correlation between rendering and image."""
+    reference = term.points.value[seen]
+    gain, bias = unknowns.exposure[0::2], unknowns.exposure[1::2]
+    image = residuals[seen] + gain * reference + bias
+    if len(reference) < 2:
+        return 0.0
+    centred_image, centred_reference = image - image.mean(axis=0), reference - reference.mean(axis=0)
+    norms = np.sqrt((centred_image**2).sum(axis=0) * (centred_reference**2).sum(axis=0))
+    return float(np.mean((centred_image * centred_reference).sum(axis=0) / np.maximum(norms, 1e-12)))
+
+
+def _raw_exposure(keyframe: Keyframe, frame: Layers, unknowns: Unknowns) -> Exposure:
+    """Return gain and bias on raw intensities, from the finest level that holds them."""
+    if frame.kind is Kind.INTENSITY:
+        pairs = unknowns.exposure
+    else:
+        levels = [level for level in range(len(frame)) if Kind.INTENSITY in frame.kinds_at(level)]
+        if not levels:
+            channels = keyframe.references[0][frame.kind].value.shape[1]
+            return Exposure(np.full(channels, np.nan), np.full(channels, np.nan))
+        pairs = _start_exposure(_term(keyframe, frame, levels[0], Kind.INTENSITY), unknowns.camera_from_world, Kind.INTENSITY)
+    return Exposure(pairs[0::2], pairs[1::2])

@@ -1,0 +1,80 @@
+"""A view of the map from near the camera: the points to align and how they look from there. Reused while the view holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc.align.config import AlignConfig, KeyframeConfig
+from reloc.align.layers import Kind, Layer, Layers, build_layers
+from reloc.align.photometric import ReferencePoints
+from reloc.geometry.camera import PinholeCamera
+from reloc.geometry.se3 import SE3, rotation_angle
+from reloc.render.renderer import Renderer, Rendering
+from reloc.render.visibility import SurfaceRule, away_from_rims, cell_size, points_in_world, strongest_in_cells, usable_surface
+
+
+@dataclass(frozen=True, eq=False)
+class Keyframe:
+    """The rendered reference that frames are aligned to."""
+
+    rendering: Rendering
+    depth: float
+    """Median depth in metres of what is covered; NaN where nothing is."""
+    coverage: float
+    """Share 0..1 of the view that the map covers."""
+    references: tuple[dict[Kind, ReferencePoints], ...]
+    """For each level, finest first, the points of each kind."""
+
+    @property
+    def camera_from_world(self) -> SE3:
+        """Where the map was seen from."""
+        return self.rendering.camera_from_world
+
+    def holds_at(self, camera_from_world: SE3, config: KeyframeConfig) -> bool:
+        """Return whether a view from there is close enough to this one for its points to serve."""
+        here, there = self.camera_from_world.inverse().translation, camera_from_world.inverse().translation
+        moved = float(np.linalg.norm(here - there))
+        turned = np.degrees(rotation_angle(self.camera_from_world, camera_from_world))
+        return bool(moved <= config.moved_share * self.depth and turned <= config.turned_deg)
+
+
+def make_keyframe(
+    renderer: Renderer, camera: PinholeCamera, camera_from_world: SE3, align: AlignConfig, config: KeyframeConfig
+) -> Keyframe:
+    """Render the map from a pose and pick the points to align on every level."""
+    rendering = renderer.render(camera, camera_from_world)
+    image = renderer.shade(rendering, color=align.exposure == "rgb")
+    layers = build_layers(image, rendering.covered, camera, align)
+    rule = SurfaceRule(config.grazing_cosine, config.depth_step, config.two_sided)
+    usable = usable_surface(rendering, renderer.facing(rendering), rule)
+    references = tuple(_pick(layers, level, usable, rendering, align, config) for level in range(len(layers)))
+    depths = rendering.depth[rendering.covered]
+    return Keyframe(rendering, float(np.median(depths)) if depths.size else float("nan"), rendering.coverage, references)
+
+
+def _pick(
+    layers: Layers, level: int, usable: NDArray[np.bool_], rendering: Rendering, align: AlignConfig, config: KeyframeConfig
+) -> dict[Kind, ReferencePoints]:
+    """Pick, at one level, the strongest gradients of each kind of layer."""
+    allowed = away_from_rims(usable, level, config.rim_px)
+    return {kind: _reference_points(layers.at(level, kind), level, allowed, rendering, align.points) for kind in layers.kinds_at(level)}
+
+
+def _reference_points(
+    layer: Layer, level: int, allowed: NDArray[np.bool_], rendering: Rendering, points: int
+) -> ReferencePoints:
+    gradients = layer.packed[:, :, :, 1:]
+    strength = np.einsum("hwck,hwck->hw", gradients, gradients)
+    strength = np.where(allowed & ~np.isnan(layer.packed[:, :, 0, 0]), strength, np.float32(0))
+    rows, columns = strongest_in_cells(strength, cell_size(int(np.count_nonzero(allowed)), points))
+    # pyrDown keeps the even pixels, so a pixel of this level lies exactly on one of the finest.
+    depth = rendering.depth[rows << level, columns << level]
+    in_world = points_in_world(layer.camera, rendering.camera_from_world, rows, columns, depth)
+    return ReferencePoints(
+        in_world,
+        layer.packed[rows, columns, :, 0].astype(np.float64),
+        layer.packed[rows, columns, :, 1:].astype(np.float64),
+    )

@@ -1,0 +1,81 @@
+"""Which of the visible surface can be aligned: in front, not at an edge, not at a grazing angle; and which points of it are best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from reloc.geometry.camera import PinholeCamera
+from reloc.geometry.se3 import SE3
+from reloc.render.renderer import Rendering
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SurfaceRule:
+    """What disqualifies a pixel; see `KeyframeConfig` for the meaning of each."""
+
+    grazing_cosine: float
+    depth_step: float
+    two_sided: bool
+
+
+def usable_surface(rendering: Rendering, facing: NDArray[np.float32], rule: SurfaceRule) -> Mask:
+    """Return (H, W), true where the surface is covered, faces the camera and continues to all eight neighbours."""
+    cosine = np.abs(facing) if rule.two_sided else facing
+    kernel = np.ones((3, 3), dtype=np.uint8)
+    farthest, nearest = cv2.dilate(rendering.depth, kernel), cv2.erode(rendering.depth, kernel)
+    # A hole has depth 0, so it makes a step as well.
+    continuous = farthest - nearest <= rule.depth_step * rendering.depth
+    return rendering.covered & continuous & (cosine >= rule.grazing_cosine)
+
+
+def away_from_rims(usable: Mask, level: int, rim_px: int) -> Mask:
+    """Return the usable pixels of a level of cv2.pyrDown's pyramid that are at least `rim_px` of its own pixels from an unusable one."""
+    radius = rim_px * max(2**level // 2, 1)
+    kernel = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
+    near_rim = cv2.dilate((~usable).astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    step = 2**level
+    return near_rim[::step, ::step] == 0
+
+
+def strongest_in_cells(strength: NDArray[np.float32], cell_px: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows and columns of the strongest pixel in every square cell that has one above zero: well spread, well textured."""
+    height, width = strength.shape
+    slots = math.ceil(height / cell_px) * math.ceil(width / cell_px)
+    best = np.full(slots, -1, dtype=np.int64)
+    _strongest(strength, cell_px, best)
+    chosen = best[best >= 0]
+    return chosen // width, chosen % width
+
+
+@njit(cache=True, nogil=True)
+def _strongest(strength, cell, best):  # type: ignore[no-untyped-def]
+    height, width = strength.shape
+    across = (width + cell - 1) // cell
+    top = np.zeros(len(best), dtype=np.float32)
+    for v in range(height):
+        for u in range(width):
+            slot = (v // cell) * across + u // cell
+            if strength[v, u] > top[slot]:
+                top[slot] = strength[v, u]
+                best[slot] = v * width + u
+
+
+def cell_size(usable_pixels: int, points: int) -> int:
+    """Return the side of the cells, in pixels, that makes about as many as `points` of them out of the usable pixels."""
+    return max(1, math.ceil(math.sqrt(usable_pixels / points)))
+
+
+def points_in_world(
+    camera: PinholeCamera, camera_from_world: SE3, rows: NDArray[np.int64], columns: NDArray[np.int64], depth: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return (N, 3) the surface points behind pixels of a camera, from their depth (N,) along z."""
+    rays = camera.unproject(np.stack([columns, rows], axis=1))
+    return np.ascontiguousarray(camera_from_world.inverse().apply(rays * depth[:, None]))
