@@ -26,7 +26,8 @@ from reloc.files import write_atomically
 from reloc.mesh.raw import FileStamp
 from reloc.mesh.textured_mesh import TexturedMesh
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""To be raised whenever a reader or `clean` makes something else of the same files."""
 _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 1 << 20
 

@@ -60,14 +60,19 @@ def _patterns(text: NDArray[np.uint8], words: Indices) -> NDArray[np.int64]:
     slash = text == ord("/")
     if not len(words) or not slash.any():
         return np.zeros(len(words), np.int64)
-    pairs = np.append(slash[:-1] & slash[1:], False)
-    counts = np.add.reduceat(slash, words, dtype=np.int64) + 4 * np.add.reduceat(pairs, words, dtype=np.int64)
+    # A word's slashes all lie before the next word, so that places in the list of slashes tell how many it has.
+    at = np.flatnonzero(slash)
+    counts = np.diff(np.searchsorted(at, words), append=len(at))
+    if (doubled := at[np.flatnonzero(np.diff(at) == 1)]).size:
+        counts += 4 * np.diff(np.searchsorted(doubled, words), append=len(doubled))
     result: NDArray[np.int64] = np.minimum(counts, _TOO_MANY)
     return result
 
 
 def _uniform(pattern: NDArray[np.int64], first_word: Indices, counts: Indices) -> NDArray[np.bool_]:
     """Return which lines write all their corners in the same way."""
+    if len(pattern) and (pattern == pattern[0]).all():
+        return np.ones(len(counts), bool)
     result = np.zeros(len(counts), bool)
     filled = np.flatnonzero(counts)
     if len(filled):
