@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def write(folder: Path, data: bytes) -> Path:
         b"\xff\xfe\x00",
         b"\x89PNG\r\n\x1a\n",
         b"<?xml version='1.0'?><opencv_storage></opencv_storage>",
-        b"[" * 100_000,
-        b"{a: " * 30_000,
+        b"[" * 2_000,
+        b"{a: " * 2_000,
         b"a: &a [*a]\n",
         b"K: &a {data: *a}\n",
         b"? [a]\n: b\n",
@@ -59,12 +60,16 @@ def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
         load_calibration(tmp_path / name)
 
 
-def test_large_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
+def test_large_files_are_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.truncate(2**40)  # sparse: a terabyte that takes no room
+    tracemalloc.start()
     with pytest.raises(CalibrationError, match="no calibration"):
         load_calibration(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 * 2**20
 
 
 def test_long_yaml_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
@@ -72,11 +77,16 @@ def test_long_yaml_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
         load_calibration(write(tmp_path, b"model: OPENCV\n" + b"# filler\n" * 40_000))
 
 
-def test_a_short_list_that_aliases_make_long_is_refused_before_it_is_unrolled(tmp_path: Path) -> None:
-    row = ", ".join(["1"] * 20_000)
-    text = f"a: &a [{row}]\nK: [{', '.join(['*a'] * 20_000)}]\nimage_width: 4\nimage_height: 4\n"
-    with pytest.raises(CalibrationError, match="`K`"):
+@pytest.mark.parametrize("before", ["K: ", "model: RADIAL\nfx: 5\nfy: 5\ncx: 2\ncy: 2\nwidth: 4\nheight: 4\ndist: "])
+def test_a_short_list_that_aliases_make_long_is_refused_before_it_is_unrolled(tmp_path: Path, before: str) -> None:
+    row = ", ".join(["1"] * 2_000)  # 2,000 times 2,000 numbers
+    text = f"a: &a [{row}]\nimage_width: 4\nimage_height: 4\n{before}[{', '.join(['*a'] * 2_000)}]\n"
+    tracemalloc.start()
+    with pytest.raises(CalibrationError, match=r"`(K|dist)` must be a list of"):
         load_calibration(write(tmp_path, text.encode()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 * 2**20
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
