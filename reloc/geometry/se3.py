@@ -39,7 +39,7 @@ def rotation_log(rotation: Array) -> Array:
     norm = float(np.sqrt(x * x + y * y + z * z))
     if norm < 1e-12:
         return 2.0 * np.array([x, y, z])  # w ≥ 0 here, so atan2(n, w) / n → 1
-    return 2.0 * np.arctan2(norm, w) / norm * np.array([x, y, z])
+    return np.array([x, y, z]) * (2.0 * float(np.arctan2(norm, w)) / norm)
 
 
 def left_jacobian(omega: ArrayLike) -> Array:
