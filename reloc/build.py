@@ -1,0 +1,124 @@
+"""The composition root: from what a user asks for to rooms put together. Only here is the whole configuration seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reloc.config import RelocConfig
+from reloc.errors import ConfigError, MeshError
+from reloc.geometry.calibration import load_calibration
+from reloc.geometry.lens import LensCamera
+from reloc.geometry.se3 import SE3
+from reloc.mesh.load import READERS
+from reloc.mesh.textured_mesh import TexturedMesh
+from reloc.relocalizer import Relocalizer
+from reloc.render.renderer import Renderer
+from reloc.render.software import SoftwareRenderer
+from reloc.sinks.config import ViewerConfig
+from reloc.sinks.frames_jsonl import FramesSink
+from reloc.sinks.sink import Sink
+from reloc.sinks.summary import SummarySink
+from reloc.sinks.trajectory_file import TrajectorySink
+from reloc.sources.source import SourceInfo
+from reloc.undistort import Undistorter
+
+TRAJECTORY, FRAMES, SUMMARY, CONFIG, SESSION = "trajectory.txt", "frames.jsonl", "summary.json", "config.yaml", "session.rrd"
+
+
+def make_undistorter(config: RelocConfig, lens: LensCamera) -> Undistorter:
+    """Return the undistorter of a lens, in colour only where the alignment looks at colour."""
+    return Undistorter(lens, working_width=config.undistort.working_width, color=config.align.exposure == "rgb")
+
+
+def make_renderer(config: RelocConfig, mesh: TexturedMesh) -> Renderer:
+    """Return the renderer of a map that the configuration names."""
+    match config.render.backend:
+        case "software":
+            return SoftwareRenderer(mesh)
+
+
+def make_relocalizer(
+    config: RelocConfig, mesh: TexturedMesh, lens: LensCamera, world_from_camera: SE3, *, renderer: Renderer | None = None
+) -> Relocalizer:
+    """Return a relocalizer that expects its first frame near `world_from_camera`; a `renderer` of the mesh may be shared."""
+    return Relocalizer(
+        make_undistorter(config, lens),
+        make_renderer(config, mesh) if renderer is None else renderer,
+        world_from_camera.inverse(),
+        align=config.align,
+        keyframe=config.keyframe,
+        motion=config.motion,
+        assess=config.assess,
+    )
+
+
+def make_sinks(config: RelocConfig, out: Path, lens: LensCamera, mesh: TexturedMesh, renderer: Renderer) -> list[Sink]:
+    """Return the sinks of a run into the folder `out`; the viewer, if one is wanted, is the last."""
+    # The summary first: it is what tells later that the files of the folder are ours.
+    sinks: list[Sink] = [SummarySink(out / SUMMARY, lens=lens), TrajectorySink(out / TRAJECTORY)]
+    if config.output.frames:
+        sinks.append(FramesSink(out / FRAMES))
+    viewer = make_viewer(config.viewer, out / SESSION, mesh, renderer)
+    return sinks if viewer is None else [*sinks, viewer]
+
+
+def make_viewer(config: ViewerConfig, path: Path, mesh: TexturedMesh, renderer: Renderer) -> Sink | None:
+    """Return the viewer, which saves to `path` where it saves, or None where none is wanted."""
+    if config.mode == "none":
+        return None
+    # Late: a run without a viewer need not load any of it.
+    from reloc.sinks.rerun_viewer import RerunSink
+
+    return RerunSink(
+        mesh,
+        renderer,
+        mode=config.mode,
+        path=path,
+        web_port=config.web_port,
+        grpc_port=config.grpc_port,
+        rate_hz=config.rate_hz,
+        image_width=config.image_width,
+        jpeg_quality=config.jpeg_quality,
+        memory_limit=config.memory_limit,
+        bind_ip=config.bind_ip,
+    )
+
+
+def find_mesh(path: Path) -> Path:
+    """Return the mesh file that `path` names: itself, or the one in a folder, in which a `mesh.*` goes first.
+
+    Raises `MeshError` where a folder holds none or leaves the choice open.
+    """
+    if not path.is_dir():
+        return path
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in READERS and not file.name.startswith("."))
+    preferred = [file for file in found if file.stem == "mesh"]
+    chosen = preferred or found
+    if len(chosen) == 1:
+        return chosen[0]
+    if chosen:
+        raise MeshError(f"a folder holds several meshes, so name one: {', '.join(file.name for file in chosen[:5])}", path)
+    if (path / "map").is_dir():
+        return find_mesh(path / "map")
+    raise MeshError(f"a folder holds no mesh; expected a file {', '.join(READERS)}", path)
+
+
+def find_map(asked: Path | None, source: str) -> Path:
+    """Return the mesh to track against: the one asked for, or the one that a recording brings along in its `map` folder."""
+    if asked is not None:
+        return find_mesh(asked)
+    brought = Path(source).expanduser() / "map"
+    if brought.is_dir():
+        return find_mesh(brought)
+    raise ConfigError("there is no map: name one with --map MESH; only a recording that holds a folder `map` can do without")
+
+
+def find_lens(asked: Path | None, info: SourceInfo) -> LensCamera:
+    """Return the calibration to use: the one asked for, or the one that the source brings along."""
+    if asked is not None:
+        return load_calibration(asked)
+    if info.camera is not None:
+        return info.camera
+    raise ConfigError(
+        "there is no calibration: name one with --camera FILE; only a recording that holds a camera.yaml can do without"
+    )

@@ -1,0 +1,137 @@
+"""The command line: which commands there are, and what becomes of errors. The commands themselves are in `commands/`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from reloc.errors import RelocError
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: the function of its name in `module`, imported only when wanted; `EXAMPLES` there is shown below its help."""
+
+    name: str
+    module: str
+    help: str
+    """What the list of commands says."""
+
+
+COMMANDS = (
+    Command("track", "reloc.commands.track", "Tell where the camera was at every frame of a recording."),
+    Command("align", "reloc.commands.align", "Refine the pose of one image, and say how well it fits."),
+    Command("evaluate", "reloc.commands.evaluate", "Say how far trajectories are from the ground truth."),
+    Command("check", "reloc.commands.check", "Say what a map holds and what is wrong with it."),
+    Command("config", "reloc.commands.config", "Print all settings with their explanations."),
+    Command("demo", "reloc.commands.demo", "Make a recording, track it and evaluate it, without any data."),
+)
+
+_EPILOG = "New here? `reloc demo` shows it at work. `reloc COMMAND --help` explains a command."
+# Threads of array libraries cost more than they bring: frames are small, and a robot has other work for its cores.
+_ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 known error in one line, 2 usage, 3 done but lost, 130 after Ctrl-C."""
+    for name in _ONE_THREAD:
+        os.environ.setdefault(name, "1")  # read when numpy, numba and OpenCV are imported, which is later
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        make_app(_wanted(arguments))(arguments, prog_name="reloc")
+    except RelocError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+
+
+def make_app(wanted: str | None) -> typer.Typer:
+    """Return the application, with the command `wanted` in it and of all others no more than their line in the list."""
+    app = typer.Typer(
+        name="reloc",
+        help="Tell where a camera is, from its images and a textured mesh of the place.",
+        epilog=_EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_start)
+    for command in COMMANDS:
+        _add(app, command, load=command.name == wanted)
+    return app
+
+
+def _add(app: typer.Typer, command: Command, *, load: bool) -> None:
+    if not load:
+        app.command(command.name, help=command.help)(_not_loaded)
+        return
+    module = import_module(command.module)
+    app.command(command.name, epilog=_as_written(getattr(module, "EXAMPLES", "")))(getattr(module, command.name))
+
+
+def _not_loaded() -> None:
+    """Stand for a command that is only listed."""
+
+
+def _as_written(examples: str) -> str | None:
+    """Return examples such that they are shown line by line below a heading."""
+    lines = [f"  {line}" for line in examples.strip().splitlines()]
+    return "\n".join(["\b", "Examples:", *lines]) if lines else None
+
+
+def _wanted(arguments: Sequence[str]) -> str | None:
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from reloc import __version__
+
+        print(f"reloc {__version__}")
+        raise typer.Exit
+
+
+def _start(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more of what is done.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Send what the library logs to stderr, below no matter whose progress bar."""
+    handler = logging.StreamHandler(_CurrentStderr())
+    handler.setFormatter(logging.Formatter("%(level)s: %(message)s"))
+    handler.addFilter(_with_small_level)
+    logger = logging.getLogger("reloc")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+class _CurrentStderr:
+    """What `sys.stderr` is at the moment: a progress bar puts itself in its place and lets lines appear above it."""
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Let it be seen."""
+        sys.stderr.flush()
+
+
+def _with_small_level(record: logging.LogRecord) -> bool:
+    record.level = record.levelname.lower()
+    return True

@@ -1,0 +1,107 @@
+"""`reloc align`: one image against a map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from reloc.build import find_lens, find_map, make_relocalizer, make_renderer
+from reloc.commands.kernels import announce_compilation
+from reloc.commands.options import CameraOption, ConfigOption, InitOption, MapOption, MaskOption, SetOption, configuration
+from reloc.commands.overlay import check_picture_path, write_overlay
+from reloc.commands.tracking import LOST_EXIT_CODE
+from reloc.errors import ConfigError
+from reloc.estimate import Estimate, Verdict
+from reloc.files import json_document
+from reloc.first_pose import first_pose
+from reloc.geometry.se3 import xyzw_from_wxyz
+from reloc.mesh.load import load_mesh
+from reloc.sources.open import open_source
+from reloc.sources.peek import peeked
+
+EXAMPLES = """
+reloc align photo.jpg --map hall.obj --camera phone.yaml --init "0 0 1.2 0 0 0 1"
+reloc align photo.jpg --map hall.obj --camera phone.yaml --init "0 0 1.2 0 0 0 1" --json --overlay fit.png
+"""
+
+
+def align(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The image.")],
+    map_: MapOption = None,
+    camera: CameraOption = None,
+    init: InitOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    mask: MaskOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    overlay: Annotated[
+        Path | None, typer.Option("--overlay", metavar="PNG", help="Write a picture of image, map and fit side by side.")
+    ] = None,
+) -> None:
+    """Refine the pose of one image, and say how well it fits.
+
+    The pose is world_from_camera, `tx ty tz qx qy qz qw` in metres; the covariance (6, 6) belongs to exp(δ) @ world_from_camera
+    with δ = (translation, rotation) along the axes of the map. Ends with 3 if the verdict is LOST.
+    """
+    announce_compilation()
+    if overlay is not None:
+        check_picture_path(overlay)
+    chosen = configuration(config, settings)
+    if init is None:
+        raise ConfigError('tell where the camera is with --init "tx ty tz qx qy qz qw" or --init FILE')
+    with open_source(image, mask=mask) as source:
+        lens, mesh_file = find_lens(camera, source.info), find_map(map_, image)
+        raw, _ = peeked(source)
+    mesh = load_mesh(mesh_file)
+    renderer = make_renderer(chosen, mesh)
+    estimate = make_relocalizer(chosen, mesh, lens, first_pose(init, raw.timestamp_ns), renderer=renderer).step(raw)
+    print(json_document(_record(image, estimate)) if as_json else _text(estimate), end="")
+    if overlay is not None:
+        write_overlay(overlay, estimate, renderer)
+    raise typer.Exit(LOST_EXIT_CODE if estimate.verdict is Verdict.LOST else 0)
+
+
+def _record(image: str, estimate: Estimate) -> dict[str, Any]:
+    return {
+        "image": image,
+        "verdict": estimate.verdict.value,
+        "reason": estimate.reason,
+        "score": estimate.score,
+        "outcome": estimate.outcome.value,
+        "world_from_camera": _pose(estimate),
+        "covariance": estimate.world_covariance,
+        "iterations": estimate.iterations,
+        "exposure": {"gain": estimate.exposure.gain, "bias": estimate.exposure.bias},
+        "residual": estimate.quality.residual,
+        "inlier_share": estimate.quality.inlier_share,
+        "milliseconds": estimate.milliseconds,
+    }
+
+
+def _pose(estimate: Estimate) -> list[float]:
+    pose = estimate.world_from_camera
+    return [*pose.translation.tolist(), *xyzw_from_wxyz(pose.wxyz).tolist()]
+
+
+def _text(estimate: Estimate) -> str:
+    # Seen from the camera: a rotation about the origin of the map would move a camera far from it, and so count twice.
+    sigma = np.sqrt(np.diag(estimate.covariance))
+    quality, exposure = estimate.quality, estimate.exposure
+    lines = [
+        f"{estimate.verdict}, score {estimate.score:.2f}{f': {estimate.reason}' if estimate.reason else ''}",
+        f"world_from_camera {' '.join(f'{value:.6f}' for value in _pose(estimate))}",
+        f"standard deviation {1000 * np.linalg.norm(sigma[:3]):.1f} mm, {np.rad2deg(np.linalg.norm(sigma[3:])):.3f}°",
+        f"{estimate.outcome} after {estimate.iterations} iterations, {estimate.milliseconds.get('total', float('nan')):.1f} ms",
+        f"{100 * quality.inlier_share:.0f} % inliers, residual {quality.residual:.4f}, correlation {quality.correlation:.3f}, "
+        f"{100 * quality.coverage:.0f} % of the image covered by the map",
+        f"exposure: gain {_numbers(exposure.gain)}, bias {_numbers(exposure.bias)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(values: NDArray[np.float64]) -> str:
+    return " ".join(f"{value:.3f}" for value in values)

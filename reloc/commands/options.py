@@ -1,0 +1,66 @@
+"""Options that several commands share, each said in one way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from reloc.config import RelocConfig, load_config
+
+ViewerMode = Literal["none", "save", "spawn", "serve"]
+MotionModel = Literal["kalman", "none"]
+
+MapOption = Annotated[
+    Path | None,
+    typer.Option("--map", metavar="MESH", help="The map: OBJ, PLY or glTF, or a folder with one. Default: the recording's own."),
+]
+CameraOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--camera",
+        metavar="FILE",
+        help="The calibration: reloc's YAML, or a file of COLMAP, ROS, Kalibr or OpenCV. Default: the recording's own.",
+    ),
+]
+InitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--init",
+        metavar="POSE|FILE",
+        help="Where the camera is at first: “tx ty tz qx qy qz qw” (world_from_camera, metres), or a TUM trajectory, of which "
+        "the pose nearest in time to the first frame is taken.",
+    ),
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings; see `reloc config`.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as align.iterations=12. May be given several times."),
+]
+MaskOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask",
+        metavar="IMAGE|FOLDER",
+        help="What to ignore, such as the robot's own arm: an image that is not black there, or a folder with one a frame.",
+    ),
+]
+ViewerOption = Annotated[
+    ViewerMode | None,
+    typer.Option("--viewer", help="Rerun: save session.rrd, open a window, or serve a page to the browsers of this machine."),
+]
+MotionOption = Annotated[
+    MotionModel | None,
+    typer.Option("--motion", help="What foretells the next pose: a constant-velocity filter, or nothing but the last pose."),
+]
+
+
+def configuration(
+    file: Path | None, settings: list[str] | None, *, viewer: ViewerMode | None = None, motion: MotionModel | None = None
+) -> RelocConfig:
+    """Return the configuration: defaults < `file` < `settings` < what an option of its own says."""
+    overrides = list(settings or ())
+    overrides += [] if viewer is None else [f"viewer.mode={viewer}"]
+    overrides += [] if motion is None else [f"motion.model={motion}"]
+    return load_config(file, overrides)

@@ -1,0 +1,69 @@
+"""`reloc track`: a recording against a map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reloc.commands.options import (
+    CameraOption,
+    ConfigOption,
+    InitOption,
+    MapOption,
+    MaskOption,
+    MotionOption,
+    SetOption,
+    ViewerOption,
+    configuration,
+)
+from reloc.commands.tracking import Request, track_into_folder
+
+EXAMPLES = """
+reloc track recordings/desk --map desk.obj --camera desk.yaml --init "0 0 1.2 0 0 0 1" --out out/desk
+reloc track walk.mp4 --map hall.glb --camera phone.yaml --init start.txt --out out/walk --viewer spawn
+reloc track "frames/*.png" --fps 15 --map hall.obj --camera cam.yaml --init start.txt --out out/frames --set align.iterations=12
+"""
+
+
+def track(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A recording folder, a folder of images, a video, or a pattern in quotes.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results; an earlier run there is replaced.")],
+    map_: MapOption = None,
+    camera: CameraOption = None,
+    init: InitOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    viewer: ViewerOption = None,
+    motion: MotionOption = None,
+    mask: MaskOption = None,
+    every: Annotated[int, typer.Option("--every", min=1, metavar="N", help="Use each N-th frame only.")] = 1,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Frames a second of images that bring no timestamps. [default: 30]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files in DIR that are not an earlier run's.")] = False,
+) -> None:
+    """Tell where the camera was at every frame of a recording.
+
+    DIR gets trajectory.txt (TUM format, only poses that are believed), frames.jsonl (all that is known of every frame),
+    summary.json (verdicts, milliseconds, versions), config.yaml (all settings) and, with --viewer save, session.rrd.
+
+    Ends with 0 if it is done, 1 after an error, 2 for wrong usage, 3 if it is done but lost: the run ended LOST, or fewer than
+    half of the frames were TRACKED. Ctrl-C ends it with all files closed, and 130.
+    """
+    request = Request(
+        source=source,
+        map=map_,
+        camera=camera,
+        init=init,
+        out=out,
+        config=configuration(config, settings, viewer=viewer, motion=motion),
+        mask=mask,
+        every=every,
+        fps=fps,
+        overwrite=overwrite,
+    )
+    raise typer.Exit(track_into_folder(request))

@@ -1,0 +1,150 @@
+"""Tracks a recording into a folder: what `reloc track` and `reloc demo` have in common."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reloc import __version__
+from reloc.build import SESSION, find_lens, find_map, make_relocalizer, make_renderer, make_sinks
+from reloc.commands.kernels import announce_compilation
+from reloc.commands.progress import progress_bar
+from reloc.commands.run_folder import begin_folder, check_folder, read_summary, written_files
+from reloc.config import RelocConfig
+from reloc.errors import ConfigError
+from reloc.estimate import Estimate, Verdict
+from reloc.first_pose import first_pose
+from reloc.geometry.camera import PinholeCamera
+from reloc.mesh.load import load_mesh
+from reloc.node import RunResult, StopFlag, run, stop_on_signals
+from reloc.sinks.sink import Sink
+from reloc.sources.open import open_source
+from reloc.sources.peek import peeked
+from reloc.sources.source import SourceInfo
+
+LOST_EXIT_CODE = 3
+_STAGES_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to track, against what, from where, into which folder."""
+
+    source: str
+    map: Path | None
+    camera: Path | None
+    init: str | None
+    out: Path
+    config: RelocConfig
+    mask: Path | None = None
+    every: int = 1
+    fps: float | None = None
+    overwrite: bool = False
+
+
+def track_into_folder(request: Request) -> int:
+    """Track, say how it went, and return the exit code. Raises `RelocError` where it cannot begin, or the source breaks off."""
+    announce_compilation()
+    with open_source(request.source, fps=request.fps, mask=request.mask, every=request.every) as source:
+        init = _require_init(request.init, source.info)
+        mesh_file, lens = find_map(request.map, request.source), find_lens(request.camera, source.info)
+        check_folder(request.out, overwrite=request.overwrite)
+        raw, frames = peeked(source)
+        start = first_pose(init, raw.timestamp_ns)
+        mesh = load_mesh(mesh_file)
+        renderer = make_renderer(request.config, mesh)
+        relocalizer = make_relocalizer(request.config, mesh, lens, start, renderer=renderer)
+        sinks = make_sinks(request.config, request.out, lens, mesh, renderer)
+        begin_folder(request.out, request.config, _header())
+        with stop_on_signals() as stop, progress_bar(source.info.length) as progress:
+            result = run(frames, relocalizer, _staying_open(sinks, request.config, stop), progress=progress, stop=stop)
+    _report(result, request, source.info)
+    return stop.exit_code or _exit_code(result)
+
+
+def _require_init(init: str | None, info: SourceInfo) -> str:
+    if init is not None:
+        return init
+    hint = (
+        "" if info.groundtruth is None else f". This recording brings a ground truth, which would do: --init {info.groundtruth}"
+    )
+    raise ConfigError(f'tell where the camera is at the first frame with --init "tx ty tz qx qy qz qw" or --init FILE{hint}')
+
+
+def _header() -> str:
+    """Return what to write above the configuration, so that a run can be repeated."""
+    return f"reloc {__version__}: all settings of this run, which was started by\n{shlex.join(['reloc', *sys.argv[1:]])}"
+
+
+def _staying_open(sinks: list[Sink], config: RelocConfig, stop: StopFlag) -> list[Sink]:
+    """Let a served page stay when the recording has ended, where somebody sits at the terminal to end it."""
+    if config.viewer.mode != "serve" or not sys.stderr.isatty():
+        return sinks
+    return [*sinks[:-1], StaysOpen(sinks[-1], stop)]
+
+
+class StaysOpen:
+    """A sink that closes only when somebody asks to stop; the files before it in the list are closed by then."""
+
+    def __init__(self, inner: Sink, stop: Callable[[], bool]) -> None:
+        self._inner, self._stop = inner, stop
+
+    def open(self, info: SourceInfo, camera: PinholeCamera) -> None:
+        """Open the sink."""
+        self._inner.open(info, camera)
+
+    def write(self, estimate: Estimate) -> None:
+        """Hand on an estimate."""
+        self._inner.write(estimate)
+
+    def close(self) -> None:
+        """Wait to be stopped, then close the sink."""
+        if not self._stop():
+            print("the recording has ended; the viewer stays until Ctrl-C", file=sys.stderr)
+        while not self._stop():
+            time.sleep(0.1)
+        self._inner.close()
+
+
+def _exit_code(result: RunResult) -> int:
+    if result.failed_sinks:
+        return 1
+    return LOST_EXIT_CODE if result.is_lost else 0
+
+
+def _report(result: RunResult, request: Request, info: SourceInfo) -> None:
+    """Print what a person wants to know after a run."""
+    counts = ", ".join(f"{result.verdicts.get(verdict, 0)} {verdict}" for verdict in Verdict)
+    print(f"{result.frames} frames: {counts}{' (stopped before the end)' if result.stopped else ''}")
+    print(_timing(read_summary(request.out).get("milliseconds")))
+    print(f"{request.out}: {', '.join(written_files(request.out))}")
+    for hint in _next_steps(request, info):
+        print(f"next: {hint}")
+    if result.failed_sinks:
+        print(f"error: {', '.join(result.failed_sinks)} failed on the way, see above; its file ends there", file=sys.stderr)
+    elif result.is_lost:
+        print("lost: the run ended LOST or fewer than half of its frames were tracked; frames.jsonl says why", file=sys.stderr)
+
+
+def _timing(stages: object) -> str:
+    if not isinstance(stages, Mapping) or "total" not in stages:
+        return "no timings"
+    slowest = sorted((name for name in stages if name != "total"), key=lambda name: -stages[name]["median"])
+    shares = ", ".join(f"{name} {stages[name]['median']:.1f}" for name in slowest[:_STAGES_SHOWN])
+    total = stages["total"]
+    return f"{total['median']:.1f} ms a frame in the median, {total['p95']:.1f} ms for 95 of 100 ({shares})"
+
+
+def _next_steps(request: Request, info: SourceInfo) -> list[str]:
+    out = shlex.quote(str(request.out))
+    steps = []
+    if info.groundtruth is not None:
+        every = "" if request.every == 1 else f" --every {request.every}"
+        steps.append(f"reloc evaluate {out} --groundtruth {shlex.quote(str(info.groundtruth))}{every}")
+    if (request.out / SESSION).is_file():
+        steps.append(f"rerun {shlex.quote(str(request.out / SESSION))}")
+    return steps

@@ -1,0 +1,26 @@
+"""The root of the configuration. Each section is defined beside the room that it is for, and is all that the room gets to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from reloc.align.config import AlignConfig, KeyframeConfig
+from reloc.assess import AssessConfig
+from reloc.motion import MotionConfig
+from reloc.render.config import RenderConfig
+from reloc.sinks.config import OutputConfig, ViewerConfig
+from reloc.undistort import UndistortConfig
+
+
+@dataclass(frozen=True)
+class RelocConfig:
+    """All that can be chosen; what is not given keeps its default."""
+
+    undistort: UndistortConfig = field(default_factory=UndistortConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
+    align: AlignConfig = field(default_factory=AlignConfig)
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    assess: AssessConfig = field(default_factory=AssessConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+    viewer: ViewerConfig = field(default_factory=ViewerConfig)

@@ -1,0 +1,48 @@
+"""The pose to begin with, as a user gives it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from reloc.errors import ConfigError, TrajectoryError
+from reloc.frame import NANOSECONDS_PER_SECOND
+from reloc.geometry.pose_text import POSE_FORM, parse_pose
+from reloc.geometry.se3 import SE3
+from reloc.geometry.trajectory import load_tum
+
+# A camera in a hand moves by a decimetre in this time, which is more than the alignment always bridges.
+_LARGEST_GAP_S = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+def first_pose(init: str, timestamp_ns: int) -> SE3:
+    """Return world_from_camera of `tx ty tz qx qy qz qw`, or from a TUM file the pose nearest to the time of the first frame.
+
+    Raises `ConfigError` for what is neither.
+    """
+    path = Path(init).expanduser()
+    if path.is_file():
+        return _nearest(path, timestamp_ns)
+    if len(init.split()) > 1:
+        return parse_pose(init)
+    found = "found a folder" if path.is_dir() else "there is no such file"
+    raise ConfigError(f"the first pose is seven numbers `{POSE_FORM}` in quotes, or a file with a trajectory; {found}", init)
+
+
+def _nearest(path: Path, timestamp_ns: int) -> SE3:
+    try:
+        trajectory = load_tum(path)
+        index = trajectory.nearest(timestamp_ns)
+    except TrajectoryError as error:
+        raise ConfigError(f"no first pose: {error}", None if error.path else path) from error
+    gap_s = abs(int(trajectory.timestamps_ns[index]) - timestamp_ns) / NANOSECONDS_PER_SECOND
+    if gap_s > _LARGEST_GAP_S:
+        _log.warning(
+            "the pose nearest in time to the first frame (%.6f s) is %.3f s away from it: do both count from the same moment? [%s]",
+            timestamp_ns / NANOSECONDS_PER_SECOND,
+            gap_s,
+            path,
+        )
+    return trajectory.pose(index)

@@ -1,0 +1,116 @@
+"""Runs a source through a relocalizer into sinks, until the source ends or somebody asks to stop."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from reloc.estimate import Estimate, Verdict
+from reloc.relocalizer import Relocalizer
+from reloc.sinks.sink import FanOut, Sink
+from reloc.sources.prefetch import prefetched
+from reloc.sources.source import FrameSource
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run went."""
+
+    verdicts: Mapping[Verdict, int]
+    """How many frames got which verdict."""
+    last: Verdict | None
+    """The verdict of the last frame; None where there was no frame."""
+    stopped: bool
+    """Whether somebody asked to stop before the end of the source."""
+    failed_sinks: tuple[str, ...]
+    """The names of the sinks that broke on the way."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames were given to the relocalizer."""
+        return sum(self.verdicts.values())
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the run ended LOST, or fewer than half of its frames were TRACKED, or there were none."""
+        tracked = self.verdicts.get(Verdict.TRACKED, 0)
+        return self.last in (Verdict.LOST, None) or 2 * tracked < self.frames
+
+
+def _nobody(estimate: Estimate) -> None:
+    """Watch nothing."""
+
+
+def _never() -> bool:
+    return False
+
+
+def run(
+    source: FrameSource,
+    relocalizer: Relocalizer,
+    sinks: Sequence[Sink],
+    *,
+    progress: Callable[[Estimate], None] = _nobody,
+    stop: Callable[[], bool] = _never,
+) -> RunResult:
+    """Track every frame of an open source and hand each estimate to the sinks and to `progress`.
+
+    `stop` is asked before each frame. The sinks are opened and, whatever happens, closed; one that fails is left out. What the
+    source raises comes out when all files are closed.
+    """
+    outputs = FanOut(sinks)
+    outputs.open(source.info, relocalizer.undistorter.full_camera)
+    verdicts: Counter[Verdict] = Counter()
+    last, stopped = None, False
+    try:
+        # Reading ahead is for recordings only; a live camera is paced by its own policy.
+        for raw in source if source.info.live else prefetched(source):
+            if stop():
+                stopped = True
+                break
+            estimate = relocalizer.step(raw)
+            outputs.write(estimate)
+            last = estimate.verdict
+            verdicts[last] += 1
+            progress(estimate)
+    finally:
+        outputs.close()
+    return RunResult(dict(verdicts), last, stopped, outputs.failed)
+
+
+class StopFlag:
+    """Set by the first signal; the second one interrupts at once."""
+
+    def __init__(self) -> None:
+        self._signal: int | None = None
+
+    def __call__(self) -> bool:
+        """Return whether somebody asked to stop."""
+        return self._signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that shells expect after a signal: 128 and its number; 0 without one."""
+        return 0 if self._signal is None else 128 + self._signal
+
+    def take(self, number: int, _frame: FrameType | None = None) -> None:
+        """Note a signal."""
+        if self._signal is not None:
+            raise KeyboardInterrupt
+        self._signal = number
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopFlag]:
+    """Turn Ctrl-C and a request to terminate into a flag, so that the frame in work is finished and all files are closed."""
+    flag = StopFlag()
+    previous = {number: signal.signal(number, flag.take) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield flag
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
