@@ -134,10 +134,15 @@ def load_tum(path: str | Path) -> Trajectory:
 
 def save_tum(path: str | Path, trajectory: Trajectory) -> None:
     """Write a TUM file in one step, times exact to the nanosecond."""
+    write_atomically(Path(path), format_tum(trajectory))
+
+
+def format_tum(trajectory: Trajectory) -> str:
+    """Return the text of a TUM file, times exact to the nanosecond."""
     xyzw = xyzw_from_wxyz(trajectory.quaternions)
     rows = zip(trajectory.timestamps_ns.tolist(), np.hstack([trajectory.translations, xyzw]).tolist(), strict=True)
     lines = [TUM_HEADER, *(f"{format_seconds(time)} {_VALUES % tuple(row)}" for time, row in rows)]
-    write_atomically(Path(path), "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 _VALUES = " ".join(["%.9f"] * 7)

@@ -1,0 +1,1 @@
+"""Trajectories in the formats and conventions of others: one file a format."""
