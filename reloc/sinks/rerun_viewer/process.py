@@ -13,7 +13,7 @@ from pathlib import Path
 from reloc.errors import ConfigError
 
 # POSIX: the shell waits for our end of the pipe to close, which happens however we die, and takes the viewer with it.
-_UNTIL_PARENT_ENDS = '"$@" </dev/null & child=$!; trap "kill $child" TERM; read -r _; kill $child'
+_UNTIL_PARENT_ENDS = '"$@" </dev/null & child=$!; trap "kill $child" TERM; read -r _; kill $child; wait $child'
 
 
 def viewer_program() -> Path:
@@ -48,10 +48,11 @@ def start(arguments: list[str], *, ends_with_us: bool) -> subprocess.Popen[bytes
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a child started with `ends_with_us`."""
+    """End a child started with `ends_with_us`, and wait until it is gone."""
     if process.stdin is not None:
         process.stdin.close()
-    process.terminate()
+    if os.name != "posix":
+        process.terminate()
     try:
         process.wait(timeout=5.0)
     except subprocess.TimeoutExpired:

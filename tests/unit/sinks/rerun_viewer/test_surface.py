@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,14 @@ def test_every_corner_keeps_its_place_and_its_texel(materials: int) -> None:
         expected = np.concatenate([mesh.vertices[mesh.faces[chosen]], mesh.uv[chosen]], axis=-1)
         np.testing.assert_array_equal(corners(each), expected)
         np.testing.assert_array_equal(each.texture, mesh.textures[number])
+
+
+def test_a_vertex_on_a_seam_within_one_texture_stands_on_either_side() -> None:
+    made = grid(9, 2, (texture(8, 8),) * 2)
+    mesh = replace(made, material=np.zeros_like(made.material), textures=made.textures[:1])
+    (found,) = surfaces_of(mesh)
+    np.testing.assert_array_equal(corners(found), np.concatenate([mesh.vertices[mesh.faces], mesh.uv], axis=-1))
+    assert len(mesh.vertices) < len(found.vertices) < 3 * len(mesh.faces)
 
 
 def test_vertices_off_the_seams_are_not_copied() -> None:
