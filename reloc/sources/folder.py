@@ -1,7 +1,8 @@
 """A folder as a source: bare images, or a recording with its timestamps, calibration and ground truth.
 
 A recording is what the recorder writes: `NAME/{camera.yaml, timestamps.txt, images/, map/, groundtruth.txt}`. Everything
-but the images may be missing, and the images may lie in the folder itself.
+but the images may be missing, and the images may lie in the folder itself. Instead of images, timestamps.txt may list videos,
+once for each of their frames.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from reloc.geometry.calibration import load_calibration
 from reloc.sources.decode import IMAGE_SUFFIXES
 from reloc.sources.images import ImageFile, ImageSequence, evenly_timed
 from reloc.sources.timestamps import read_timestamps
+from reloc.sources.video import VIDEO_SUFFIXES
+from reloc.sources.video_recording import VideoRecording
 
 _log = logging.getLogger(__name__)
 
 
-def open_folder(folder: Path, *, fps: float | None = None) -> ImageSequence:
-    """Return the images of a folder as a source.
+def open_folder(folder: Path, *, fps: float | None = None) -> ImageSequence | VideoRecording:
+    """Return the images of a folder, or the frames of a recording, as a source.
 
     With `timestamps.txt` its images in its order; without, all images in natural order of their names, `fps` (default 30) a
     second.
@@ -33,8 +36,10 @@ def open_folder(folder: Path, *, fps: float | None = None) -> ImageSequence:
     timed = timestamps.is_file()
     if timed and fps is not None:
         _log.warning("The frame rate of %g is not used: the recording has its own timestamps [%s]", fps, timestamps)
-    return ImageSequence(
-        read_timestamps(timestamps) if timed else _untimed(folder, fps),
+    files = read_timestamps(timestamps) if timed else _untimed(folder, fps)
+    of_videos = all(file.path.suffix.lower() in VIDEO_SUFFIXES for file in files)
+    return (VideoRecording if of_videos else ImageSequence)(
+        files,
         name=folder.resolve().name,
         clock="recording" if timed else "frame number",
         camera=load_calibration(camera) if camera.is_file() else None,

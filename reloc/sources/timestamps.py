@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import InvalidOperation
 from itertools import pairwise
 from pathlib import Path
@@ -12,17 +13,26 @@ from reloc.sources.images import ImageFile
 
 _MAX_BYTES = 256 * 1024 * 1024
 
+_log = logging.getLogger(__name__)
+
 
 def read_timestamps(path: Path) -> list[ImageFile]:
     """Return the images that `path` lists with their times; names are relative to its folder, or to `images` in it.
 
-    Lines that are empty or begin with # are skipped. Raises `SourceError` unless the times strictly increase.
+    Lines that are empty or begin with # are skipped, and so is the beginning of a last line that breaks off, as a killed writer
+    may leave it. Raises `SourceError` unless the times strictly increase.
     """
     files: list[ImageFile] = []
-    for number, line in enumerate(_lines(path), start=1):
+    lines = _lines(path)
+    for number, line in enumerate(lines, start=1):
         text = line.strip()
         if text and not text.startswith("#"):
-            files.append(_parse(text, number, path))
+            try:
+                files.append(_parse(text, number, path))
+            except SourceError as error:
+                if number < len(lines) or line.endswith("\n") or not files:
+                    raise
+                _log.warning("The last line is left out: it breaks off. %s", error)
     if not files:
         raise SourceError("A list of timestamps is empty; lines of `timestamp image` were expected", path)
     _check_order(files, path)
@@ -33,7 +43,8 @@ def _lines(path: Path) -> list[str]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise SourceError(f"A list of timestamps is larger than {_MAX_BYTES} bytes", path)
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        # A machine that lost its power may have left zeros where the end was to be.
+        return path.read_bytes().rstrip(b"\0").decode("utf-8-sig").splitlines(keepends=True)
     except OSError as error:
         raise SourceError(f"A list of timestamps could not be read: {error.strerror or error}", path) from error
     except UnicodeDecodeError as error:

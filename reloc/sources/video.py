@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".3gp", ".mjpeg")
 VIDEO_SUFFIXES = frozenset({*_SUFFIXES, ".h264", ".h265", ".hevc"})
 
+# What a recorder keeps colour of 16 bits in.
+_DEEP_RGB = ("gbrp16le", "gbrp16be", "rgb48le", "rgb48be")
 # How much of the declared length may be missing at the end: containers round, and the last frame's duration is a guess.
 _SLACK_S = 0.1
 
@@ -36,7 +38,7 @@ class VideoFile:
 
     Times are the presentation times that the file states, as exact fractions rounded to nanoseconds; irregular ones are kept.
     Frames are turned upright as the file's rotation asks for, as players, ffmpeg and OpenCV do: a calibration is made from
-    such frames. Colour comes as 8-bit RGB, grey with 8 or 16 bits.
+    such frames. Colour comes as 8-bit RGB, or 16-bit where it is lossless RGB; grey with 8 or 16 bits.
     """
 
     def __init__(self, path: Path) -> None:
@@ -164,9 +166,12 @@ def _missing_s(container: InputContainer, stream: VideoStream, latest_ns: int | 
 
 
 def _pixels(frame: VideoFrame) -> Image:
-    """Return the picture upright: RGB, or grey where the video is grey."""
+    """Return the picture upright: RGB, or grey where the video is grey. Only lossless RGB is kept at 16 bits."""
     form = frame.format.name
-    wanted = "rgb24" if not form.startswith("gray") else "gray" if form == "gray" else "gray16le"
+    if form.startswith("gray"):
+        wanted = "gray" if form == "gray" else "gray16le"
+    else:
+        wanted = "rgb48le" if form in _DEEP_RGB else "rgb24"
     pixels: NDArray[Any] = frame.to_ndarray(format=wanted)
     # `rotation` counts degrees anticlockwise, as np.rot90 does quarter turns.
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))

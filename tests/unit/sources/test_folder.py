@@ -106,6 +106,20 @@ def test_a_bad_list_of_timestamps_names_line_and_file(tmp_path: Path, text: str,
         open_folder(tmp_path)
 
 
+@pytest.mark.parametrize("rest", ["0", "0.5", "0.5 ", "0.5 images/", "0.5 b.pn", "nonsense", "0.5 \0\0", "\0\0\0\0"])
+def test_a_last_line_that_breaks_off_is_left_out(tmp_path: Path, rest: str) -> None:
+    folder = _folder(tmp_path, ["a.png", "b.png"])
+    (folder / "timestamps.txt").write_text(f"0.25 a.png\n{rest}")
+    assert [frame.timestamp_ns for frame in open_folder(folder)] == [250_000_000]
+
+
+def test_a_line_that_breaks_off_before_the_last_or_alone_is_an_error(tmp_path: Path) -> None:
+    for text in ("0.25 a.png\n0.5\n0.75 b.png\n", "0.25 a.png\n0.5\n", "0.25"):
+        (tmp_path / "timestamps.txt").write_text(text)
+        with pytest.raises(SourceError, match="`timestamp image` expected"):
+            open_folder(tmp_path)
+
+
 def test_a_binary_list_of_timestamps_is_refused(tmp_path: Path) -> None:
     (tmp_path / "timestamps.txt").write_bytes(b"\xff\xfe\x00\x9f")
     with pytest.raises(SourceError, match="UTF-8"):
