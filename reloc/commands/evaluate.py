@@ -20,6 +20,12 @@ from reloc.evaluate.trust import Trust, assess_trust
 from reloc.files import json_document, write_atomically
 from reloc.geometry.trajectory import Trajectory
 
+EXAMPLES = """
+reloc evaluate out/desk --groundtruth recordings/desk
+reloc evaluate out/desk other/trajectory.txt --groundtruth groundtruth.txt --align se3
+reloc evaluate out/desk --groundtruth recordings/desk --every 8 --json
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class Judged:

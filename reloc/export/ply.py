@@ -45,7 +45,9 @@ def _frames_along(positions: Array) -> tuple[Array, Array]:
     steps = np.diff(positions, axis=0)
     lengths = np.linalg.norm(steps, axis=1)
     tangents, across = np.empty_like(positions), np.empty_like(positions)
-    tangent, side = np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0])
+    moving = np.flatnonzero(lengths > 0)
+    tangent = steps[moving[0]] / lengths[moving[0]] if len(moving) else np.array([0.0, 0.0, 1.0])
+    side = np.array([1.0, 0.0, 0.0])
     for i in range(len(positions)):
         # Where the camera stands still the last direction goes on.
         if i < len(steps) and lengths[i] > 0:
