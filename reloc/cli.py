@@ -27,8 +27,10 @@ class Command:
 
 COMMANDS = (
     Command("track", "reloc.commands.track", "Tell where the camera was at every frame of a recording."),
+    Command("record", "reloc.commands.record", "Record a camera into a folder that can be replayed."),
     Command("align", "reloc.commands.align", "Refine the pose of one image, and say how well it fits."),
     Command("evaluate", "reloc.commands.evaluate", "Say how far trajectories are from the ground truth."),
+    Command("export", "reloc.commands.export", "Write a trajectory in the format of another program."),
     Command("check", "reloc.commands.check", "Say what a map holds and what is wrong with it."),
     Command("config", "reloc.commands.config", "Print all settings with their explanations."),
     Command("demo", "reloc.commands.demo", "Make a recording, track it and evaluate it, without any data."),
