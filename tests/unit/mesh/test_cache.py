@@ -137,6 +137,14 @@ def damage_manifest(key: str, value: object) -> object:
     return apply
 
 
+def lead_elsewhere(folder: Path) -> None:
+    (data,) = entry(folder).glob("data-*")
+    shutil.copytree(data, folder / "elsewhere")
+    np.save(folder / "elsewhere" / "vertices.npy", np.full((4, 3), 7, np.float32))
+    path = entry(folder) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"data": "../../elsewhere"}))
+
+
 def replace_array(name: str, array: np.ndarray) -> object:
     return lambda folder: np.save(next(entry(folder).glob(f"data-*/{name}.npy")), array, allow_pickle=True)
 
@@ -157,7 +165,7 @@ def replace_array(name: str, array: np.ndarray) -> object:
         damage_manifest("version", 0),
         damage_manifest("files", [{}]),
         damage_manifest("files", None),
-        damage_manifest("data", "../../elsewhere"),
+        lead_elsewhere,
         damage_manifest("textures", 5),
         damage_manifest("textures", "many"),
         damage_manifest("vertex_colors", True),

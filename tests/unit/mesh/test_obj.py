@@ -9,7 +9,7 @@ import trimesh
 import yaml
 
 from reloc.errors import MeshError
-from reloc.mesh import obj_text
+from reloc.mesh import obj_faces, obj_text
 from reloc.mesh.load import load_mesh
 from reloc.mesh.obj import read_obj
 from tests import tolerances
@@ -113,7 +113,7 @@ def test_negative_indices_count_back_from_their_own_line(tmp_path: Path) -> None
 def test_the_size_of_a_block_does_not_matter(size: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     write_image(tmp_path / "u.png", plain_image(RED))
     faces = "usemtl a\nf -4/-4 2/2 -2/-2\nv 5 5 5\nvt 0.5 0.5\nusemtl b\nf -1/-1 1/1 2/2 3/3\n"
-    faces += "f 2//1 3//1 4//1\nusemtl a\nf 1/1 2/2 3/3"
+    faces += "f 2//1 3//1 4//1\nusemtl \\\na\nf 1/1 \\\r\n2/2 3/3"
     path = write_obj(tmp_path, faces, mtl="newmtl a\nmap_Kd t.png\nnewmtl b\nmap_Kd u.png\n")
     whole = read_obj(path)
     monkeypatch.setattr(obj_text, "BLOCK_BYTES", size)
@@ -121,6 +121,12 @@ def test_the_size_of_a_block_does_not_matter(size: int, monkeypatch: pytest.Monk
     for name in ("vertices", "faces", "uv", "material"):
         np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name))
     np.testing.assert_array_equal(whole.material, [0, 1, 1, 1, 0])
+
+
+def test_usual_ways_to_write_corners_are_read_many_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(obj_faces, "_corner", lambda *_: pytest.fail("a line was read on its own"))
+    path = write_obj(tmp_path, "f 1 2 3\nf 1/1 2/2 3/3 4/4\nf 2//1 3//1 4//1\nf 1/1/1 2/2/1 3/3/1\nf -1 -2 -3 # comment\n")
+    assert len(read_obj(path).faces) == 6
 
 
 def test_faces_keep_the_order_of_the_file(tmp_path: Path) -> None:
