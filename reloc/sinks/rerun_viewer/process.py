@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -58,18 +56,3 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def free_port(bind_ip: str, wanted: int) -> int:
-    """Return `wanted`, or any free port where that is 0. Raises `ConfigError` where something listens there already."""
-    family = socket.AF_INET6 if ipaddress.ip_address(bind_ip).version == 6 else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((bind_ip, wanted))
-        except OSError as error:
-            raise ConfigError(
-                f"the viewer cannot listen on {bind_ip} port {wanted}: {error.strerror}; "
-                "close the program that uses it, or choose another port (0 takes any that is free)"
-            ) from error
-        return int(probe.getsockname()[1])

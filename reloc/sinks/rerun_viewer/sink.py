@@ -8,14 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from subprocess import Popen
 from typing import Any, Literal
-from urllib.parse import quote
 
 from reloc.errors import ConfigError, OutputError, RelocError
 from reloc.estimate import Estimate
 from reloc.geometry.camera import PinholeCamera
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.render.renderer import Renderer
-from reloc.sinks.rerun_viewer import process
+from reloc.sinks.rerun_viewer import address, process
 from reloc.sinks.rerun_viewer.feed import PictureClock, row_of
 from reloc.sinks.rerun_viewer.mailbox import Mailbox
 from reloc.sinks.rerun_viewer.scene import Scene
@@ -72,7 +71,8 @@ class RerunSink:
     def open(self, info: SourceInfo, camera: PinholeCamera) -> None:
         """Open the file or the server and start the drawing thread.
 
-        Raises `ConfigError` where rerun is missing or a port is taken, `OutputError` where the file cannot be written.
+        Raises `ConfigError` where rerun is missing, a port is taken or a setting makes no sense, `OutputError` where the file
+        cannot be written.
         """
         self._stream = _new_stream()
         try:
@@ -151,20 +151,27 @@ class RerunSink:
 
     def _listen(self) -> None:
         """Serve the stream from this process, and start the window or the page's server as a child."""
+        ip, memory = address.checked_ip(self._bind_ip), address.checked_memory(self._memory_limit)
+        hosts = address.reachable_hosts(ip)
+        grpc_port = address.free_port(ip, self._grpc_port)
+        if self._mode == "spawn":
+            self._serve_stream(ip, grpc_port, memory, [])
+            self._url = address.stream_uri(hosts[0], grpc_port)
+            window = ["--connect", self._url, "--memory-limit", memory, "--hide-welcome-screen"]
+            self._child = process.start(["--bind", ip, *window], ends_with_us=False)
+            return
+        web_port = address.free_port(ip, self._web_port)
+        self._serve_stream(ip, grpc_port, memory, [f"http://{host}:{web_port}" for host in hosts])
+        self._url = address.page_url(hosts[0], web_port, grpc_port)
+        page = ["--serve-web", address.stream_uri(hosts[0], grpc_port), "--web-viewer-port", str(web_port)]
+        self._child = process.start(["--bind", ip, *page], ends_with_us=True)
+        logger.info("the viewer is at %s", self._url)
+
+    def _serve_stream(self, ip: str, port: int, memory: str, origins: list[str]) -> None:
         import rerun as rr
 
-        port = process.free_port(self._bind_ip, self._grpc_port)
-        server = rr.GrpcServerSink(bind_ip=self._bind_ip, port=port, server_memory_limit=self._memory_limit)
+        server = rr.GrpcServerSink(bind_ip=ip, port=port, server_memory_limit=memory, cors_allow_origin=origins)
         self._stream.set_sinks(server)
-        common = ["--bind", self._bind_ip, "--memory-limit", self._memory_limit]
-        if self._mode == "spawn":
-            self._url = server.uri
-            self._child = process.start([*common, "--connect", server.uri, "--hide-welcome-screen"], ends_with_us=False)
-            return
-        web_port = process.free_port(self._bind_ip, self._web_port)
-        self._url = f"http://{self._bind_ip}:{web_port}/?url={quote(server.uri, safe='')}"
-        self._child = process.start([*common, "--serve-web", server.uri, "--web-viewer-port", str(web_port)], ends_with_us=True)
-        logger.info("the viewer is at %s", self._url)
 
     def _release(self) -> None:
         """Send what is still on its way, close the file or the server, stop the page."""

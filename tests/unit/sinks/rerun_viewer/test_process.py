@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -59,21 +58,6 @@ def test_a_missing_viewer_program_is_an_error_that_says_what_to_do(monkeypatch: 
     monkeypatch.setattr(process.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install .*rerun-sdk==0\.41"):
         process.viewer_program()
-
-
-def test_a_port_that_is_taken_is_an_error_that_names_it() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"127.0.0.1 port {port}"):
-            process.free_port("127.0.0.1", port)
-
-
-def test_any_free_port_can_be_had() -> None:
-    found = process.free_port("127.0.0.1", 0)
-    with socket.socket() as now:
-        now.bind(("127.0.0.1", found))
 
 
 @pytest.mark.usefixtures("program")
