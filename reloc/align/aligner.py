@@ -29,11 +29,9 @@ Array = NDArray[np.float64]
 
 FEWEST_POINTS = 30
 _BEAM = (8, 4, 2)
-"""How many results go on from the coarsest level and the ones after; then one."""
+"""How many results of a search go on to the coarsest level, to the next, and to all finer ones."""
 _SAME_PX = 0.5
 """Results that are closer than this, in pixels of the level, are one."""
-_JUDGE_WIDTH = 3.0
-"""Results are compared by a robust cost of this many times the smallest scale among them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,25 +77,37 @@ class Aligner:
             guesses: Poses camera_from_world to begin at, the likeliest first.
             doubtful: Also try without the regions of the image that disagree with the guess. Costs half as much again.
         """
-        top = len(frame) - 1
+        if len(guesses) == 1:
+            finalists, iterations = self._descend(keyframe, frame, guesses, frame.kinds_at(len(frame) - 1), doubtful)
+        else:
+            # From far off, mixing the kinds lets the misled one crowd out the other: each follows its own judgement to the end.
+            runs = [self._descend(keyframe, frame, guesses, (kind,), doubtful) for kind in frame.kinds_at(len(frame) - 1)]
+            finalists, iterations = [c for run in runs for c in run[0]], sum(run[1] for run in runs)
+        last = [self._refine(keyframe, frame, 0, frame.kind, c.pose, doubtful) for c in finalists]
+        best = self._select(keyframe, frame, 0, frame.kind, last, 1)[0]
+        return self._measure(keyframe, frame, best, iterations + _iterations(last))
+
+    def _descend(
+        self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], kinds: Sequence[Kind], doubtful: bool
+    ) -> tuple[list[_Candidate], int]:
+        """Refine from the coarsest level down to the second finest, by the kinds given, the first of which judges.
+
+        Returns:
+            What is left for the finest level, and the iterations that it took.
+        """
+        top, iterations = len(frame) - 1, 0
         candidates = [_Candidate(guess) for guess in guesses]
         if len(candidates) > _BEAM[0]:
-            candidates = self._select(keyframe, frame, top, candidates, _BEAM[0])
-        iterations = 0
+            candidates = self._select(keyframe, frame, top, kinds[0], candidates, _BEAM[0])
         for level in range(top, 0, -1):
-            refined = [self._refine(keyframe, frame, level, kind, c.pose, without) for c in candidates for kind, without in self._ways(frame, level, doubtful)]
-            iterations += sum(r.solution.iterations for r in refined if r.solution)
-            survivors = _BEAM[top - level] if len(guesses) > 1 and top - level < len(_BEAM) else 1
-            candidates = self._select(keyframe, frame, level - 1, [*refined, *candidates], survivors)
-        last = [self._refine(keyframe, frame, 0, frame.kind, c.pose, doubtful) for c in candidates]
-        iterations += sum(r.solution.iterations for r in last if r.solution)
-        best = self._select(keyframe, frame, 0, last, 1)[0]
-        return self._measure(keyframe, frame, best, iterations)
-
-    def _ways(self, frame: Layers, level: int, doubtful: bool) -> list[tuple[Kind, bool]]:
-        """Return the (kind of layer, whether to leave out regions that disagree) to try on a level."""
-        ways = [(kind, False) for kind in frame.kinds_at(level)]
-        return [*ways, (frame.kind, True)] if doubtful else ways
+            here = [kind for kind in frame.kinds_at(level) if kind in kinds] or [frame.kind]
+            ways = [(kind, False) for kind in here] + [(here[0], True)] * doubtful
+            refined = [self._refine(keyframe, frame, level, kind, c.pose, without) for c in candidates for kind, without in ways]
+            iterations += _iterations(refined)
+            survivors = _BEAM[min(top - level, len(_BEAM) - 1)] if len(guesses) > 1 else 1
+            judge = kinds[0] if kinds[0] in frame.kinds_at(level - 1) else frame.kind
+            candidates = self._select(keyframe, frame, level - 1, judge, [*refined, *candidates], survivors)
+        return candidates, iterations
 
     def _refine(self, keyframe: Keyframe, frame: Layers, level: int, kind: Kind, pose: SE3, without_regions: bool) -> _Candidate:
         """Align on one level, from one pose, in one way."""
@@ -123,19 +133,19 @@ class Aligner:
         share = level / max(levels - 1, 1)
         return self._config.clip_fine + share * (self._config.clip_coarse - self._config.clip_fine)
 
-    def _select(self, keyframe: Keyframe, frame: Layers, level: int, candidates: list[_Candidate], count: int) -> list[_Candidate]:
-        """Return the `count` candidates that a level likes best; of several, each kind of layer names its share."""
-        kinds = frame.kinds_at(level)[: 1 if count == 1 else None]
-        rankings = [iter(np.argsort(_judge(_term(keyframe, frame, level, kind), candidates, kind), kind="stable")) for kind in kinds]
-        nearest = 1 / frame.at(level, frame.kind).camera.fx * _SAME_PX
+    def _select(
+        self, keyframe: Keyframe, frame: Layers, level: int, judge: Kind, candidates: list[_Candidate], count: int
+    ) -> list[_Candidate]:
+        """Return the `count` different candidates that the layer of a level and kind likes best, the best first."""
+        ranking = np.argsort(_disagreement(_term(keyframe, frame, level, judge), candidates), kind="stable")
+        angle = _SAME_PX / frame.at(level, judge).camera.fx
         chosen: list[_Candidate] = []
-        for turn in range(len(candidates) * len(kinds)):
+        for index in ranking:
+            pose = candidates[index].pose
+            if not any(_is_near(pose, other.pose, keyframe.depth, angle) for other in chosen):
+                chosen.append(candidates[index])
             if len(chosen) == count:
                 break
-            index = next(rankings[turn % len(kinds)])
-            candidate = candidates[index]
-            if not any(_is_near(candidate.pose, other.pose, keyframe.depth, nearest) for other in chosen):
-                chosen.append(candidate)
         return chosen
 
     def _measure(self, keyframe: Keyframe, frame: Layers, best: _Candidate, iterations: int) -> Alignment:
@@ -161,6 +171,10 @@ class Aligner:
         )
 
 
+def _iterations(candidates: Sequence[_Candidate]) -> int:
+    return sum(c.solution.iterations for c in candidates if c.solution is not None)
+
+
 def _term(keyframe: Keyframe, frame: Layers, level: int, kind: Kind) -> PhotometricTerm:
     layer = frame.at(level, kind)
     return PhotometricTerm(keyframe.references[level][kind], layer.packed, layer.camera)
@@ -175,12 +189,11 @@ def _start_exposure(term: PhotometricTerm, pose: SE3, kind: Kind) -> Array:
     return matched_exposure(residuals + term.points.value, term.points.value)
 
 
-def _judge(term: PhotometricTerm, candidates: list[_Candidate], kind: Kind) -> Array:
-    """Return (M,) a robust cost of each candidate, on one scale for all."""
-    exposures = [_start_exposure(term, c.pose, kind) for c in candidates]
-    scales = [robust_scale(term.sample(Unknowns.at(c.pose, e)).residual) for c, e in zip(candidates, exposures, strict=True)]
-    poses = np.stack([c.pose.rotation for c in candidates]), np.stack([c.pose.translation for c in candidates])
-    return term.clipped_at(_JUDGE_WIDTH * min(scales)).costs(poses, np.stack(exposures))
+def _disagreement(term: PhotometricTerm, candidates: list[_Candidate]) -> Array:
+    """Return (M,) numbers that rank candidates, the best first."""
+    return -term.agreement(
+        np.stack([c.pose.rotation for c in candidates]), np.stack([c.pose.translation for c in candidates])
+    )
 
 
 def _is_near(a: SE3, b: SE3, depth: float, angle: float) -> bool:

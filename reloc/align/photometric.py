@@ -104,15 +104,19 @@ class PhotometricTerm:
         )
         return Samples(residual, pixel)
 
-    def costs(self, poses: tuple[Array, Array], exposures: Array) -> Array:
-        """Return (M,) the mean robust cost 0..1 of many poses, points out of view counting as outliers.
+    def agreement(self, rotations: Array, translations: Array) -> Array:
+        """Return (M,) for each of many poses the correlation of image and reference, times the share of the points in view.
+
+        Pearson's correlation, the mean over the channels: it needs no exposure, and unlike a clipped cost it tells a blank image
+        from a bad fit.
 
         Args:
-            poses: Rotations (M, 3, 3) and translations (M, 3) of camera_from_world.
-            exposures: (M, 2 C).
+            rotations: (M, 3, 3) of camera_from_world.
+            translations: (M, 3).
         """
-        result = np.empty(len(exposures))
-        _mean_costs(self.points.in_world, self.points.value, self.packed, *poses, exposures, self.camera.intrinsics, self.width, result)
+        result = np.empty(len(rotations))
+        points = self.points
+        _agreements(points.in_world, points.value, self.packed, rotations, translations, self.camera.intrinsics, result)
         return result
 
 
@@ -144,6 +148,7 @@ def _linearize(points, value, reference_gradient, weight, packed, rotation, tran
     row_pose = np.empty(6)
     cost, count = 0.0, 0
     for i in range(len(points)):
+        trust = 1.0 if len(weight) == 0 else weight[i]
         px, py, pz = points[i, 0], points[i, 1], points[i, 2]
         x = rotation[0, 0] * px + rotation[0, 1] * py + rotation[0, 2] * pz + translation[0]
         y = rotation[1, 0] * px + rotation[1, 1] * py + rotation[1, 2] * pz + translation[1]
@@ -155,7 +160,6 @@ def _linearize(points, value, reference_gradient, weight, packed, rotation, tran
         if column < 0 or np.isnan(_bilinear(packed, row, column, a, b, 0, 0)):
             continue
         count += 1
-        trust = 1.0 if len(weight) == 0 else weight[i]
         for channel in range(channels):
             gain, bias = exposure[2 * channel], exposure[2 * channel + 1]
             reference = value[i, channel]
@@ -214,15 +218,27 @@ def _sample(points, value, packed, rotation, translation, exposure, intrinsics, 
 
 
 @njit(cache=True, nogil=True)
-def _mean_costs(points, value, packed, rotations, translations, exposures, intrinsics, width, result):  # type: ignore[no-untyped-def]
-    residual = np.empty((len(points), value.shape[1]))
-    pixel = np.empty((len(points), 2))
-    worst = width * width / 6.0
+def _agreements(points, value, packed, rotations, translations, intrinsics, result):  # type: ignore[no-untyped-def]
+    count, channels = value.shape
+    image = np.empty((count, channels))
+    pixel = np.empty((count, 2))
+    nothing = np.zeros(2 * channels)
     for m in range(len(result)):
-        _sample(points, value, packed, rotations[m], translations[m], exposures[m], intrinsics, residual, pixel)
-        total = 0.0
-        for i in range(len(points)):
-            for channel in range(value.shape[1]):
-                r = residual[i, channel]
-                total += worst if np.isnan(r) else tukey(r, width)[0]
-        result[m] = total / (worst * max(residual.size, 1))
+        _sample(points, value, packed, rotations[m], translations[m], nothing, intrinsics, image, pixel)
+        total, seen = 0.0, 0
+        for channel in range(channels):
+            seen, si, st, sii, sit, stt = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+            for i in range(count):
+                if np.isnan(image[i, channel]):
+                    continue
+                seen += 1
+                si += image[i, channel]
+                st += value[i, channel]
+                sii += image[i, channel] * image[i, channel]
+                sit += image[i, channel] * value[i, channel]
+                stt += value[i, channel] * value[i, channel]
+            if seen > 1:
+                spread = (sii - si * si / seen) * (stt - st * st / seen)
+                if spread > 0.0:
+                    total += (sit - si * st / seen) / np.sqrt(spread)
+        result[m] = total / channels * seen / max(count, 1)
