@@ -12,7 +12,9 @@ from reloc.geometry.camera import PinholeCamera
 Array = NDArray[np.float64]
 Colors = NDArray[np.uint8]
 
-_MOST_FRUSTA = 150
+# Closer together than this many of their lengths, pyramids hide the path and one another.
+_SPACING = 1.5
+_MOST_FRUSTA = 1000
 # Of the diagonal of the box around the path.
 _DEPTH_SHARE = 0.03
 _DEPTH_OF_A_POINT_M = 0.1
@@ -37,9 +39,12 @@ def frustum_depth(poses: ExportedPoses) -> float:
 
 
 def chosen_frames(poses: ExportedPoses) -> NDArray[np.int64]:
-    """Return the poses to draw a pyramid at: all, or a number that the eye can still tell apart, with the first and the last."""
-    count = min(len(poses), _MOST_FRUSTA)
-    return np.unique(np.round(np.linspace(0, len(poses) - 1, count)).astype(np.int64))
+    """Return the poses to draw a pyramid at: the first, the last, and as many between as the eye can tell apart."""
+    along = np.zeros(len(poses))
+    np.cumsum(np.linalg.norm(np.diff(poses.trajectory.translations, axis=0), axis=1), out=along[1:])
+    spacing = max(_SPACING * frustum_depth(poses), along[-1] / _MOST_FRUSTA)
+    reached = np.searchsorted(along, np.arange(0.0, along[-1], spacing))
+    return np.unique(np.concatenate([[0], reached, [len(poses) - 1]])).astype(np.int64)
 
 
 def frusta(poses: ExportedPoses, frames: NDArray[np.int64], depth: float) -> Array:

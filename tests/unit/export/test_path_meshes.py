@@ -38,9 +38,10 @@ def test_the_tube_goes_round_the_positions_and_the_pyramids_stand_on_them(tmp_pa
     np.testing.assert_allclose(rings.mean(axis=1), POSES.trajectory.translations, atol=1e-9)
     radii = np.linalg.norm(rings - POSES.trajectory.translations[:, None], axis=2)
     np.testing.assert_allclose(radii, radii[0, 0])
-    pyramids = mesh.vertices[3 * COUNT :].reshape(COUNT, 5, 3)
-    np.testing.assert_allclose(pyramids[:, 0], POSES.trajectory.translations, atol=1e-9)
-    assert len(mesh.faces) == 6 * (COUNT - 1) + 6 * COUNT
+    frames = chosen_frames(POSES)
+    pyramids = mesh.vertices[3 * COUNT :].reshape(len(frames), 5, 3)
+    np.testing.assert_allclose(pyramids[:, 0], POSES.trajectory.translations[frames], atol=1e-9)
+    assert len(mesh.faces) == 6 * (COUNT - 1) + 6 * len(frames)
     assert mesh.visual.vertex_colors[0, :3].tolist() == [46, 160, 67]  # TRACKED is green
     assert mesh.visual.vertex_colors[-1, :3].tolist() == [235, 130, 30]  # COASTING is orange
 
@@ -79,10 +80,22 @@ def test_a_camera_that_stands_still_or_turns_back_has_a_tube_without_holes_in_it
     np.testing.assert_allclose(rings[..., 0], 0.0, atol=1e-12)  # across the path, which runs along x
 
 
-def test_at_most_as_many_pyramids_as_the_eye_tells_apart() -> None:
-    frames = chosen_frames(made(1000))
-    assert (frames[0], frames[-1], len(frames)) == (0, 999, 150)
-    assert frustum_depth(made(1)) == 0.1
+def test_pyramids_are_as_far_apart_as_the_eye_needs() -> None:
+    poses = made(1000)
+    frames = chosen_frames(poses)
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(poses.trajectory.translations, axis=0), axis=1))])
+    longest_step = np.diff(along).max()
+    spacing = np.diff(along[frames])[:-1]  # the last pose is drawn wherever it is
+    assert (frames[0], frames[-1]) == (0, 999)
+    assert (np.abs(spacing - 1.5 * frustum_depth(poses)) <= longest_step).all()
+    assert 20 < len(frames) < 500
+
+
+def test_a_camera_that_never_moved_has_pyramids_too() -> None:
+    poses = made(5)
+    still = replace(poses, trajectory=Trajectory(poses.trajectory.timestamps_ns, np.ones((5, 3)), poses.trajectory.quaternions))
+    assert chosen_frames(still).tolist() == [0, 4]
+    assert frustum_depth(still) == 0.1
 
 
 def _read_gltf(text: str) -> tuple[dict[str, Any], bytes]:
@@ -121,7 +134,7 @@ def test_trimesh_lays_the_lines_where_the_poses_are(tmp_path: Path) -> None:
     for position in POSES.trajectory.translations:
         assert np.linalg.norm(points - position, axis=1).min() < 1e-6
     assert scene.bounds[0] == pytest.approx(
-        frusta(POSES, np.arange(COUNT), frustum_depth(POSES)).reshape(-1, 3).min(axis=0), abs=1e-5
+        frusta(POSES, chosen_frames(POSES), frustum_depth(POSES)).reshape(-1, 3).min(axis=0), abs=1e-5
     )
 
 
