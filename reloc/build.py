@@ -20,14 +20,15 @@ from reloc.sinks.sink import Sink
 from reloc.sinks.summary import SummarySink
 from reloc.sinks.trajectory_file import TrajectorySink
 from reloc.sources.source import SourceInfo
-from reloc.undistort import Undistorter
+from reloc.undistort import Undistorter, halved_width
 
 TRAJECTORY, FRAMES, SUMMARY, CONFIG, SESSION = "trajectory.txt", "frames.jsonl", "summary.json", "config.yaml", "session.rrd"
 
 
 def make_undistorter(config: RelocConfig, lens: LensCamera) -> Undistorter:
     """Return the undistorter of a lens, in colour only where the alignment looks at colour."""
-    return Undistorter(lens, working_width=config.undistort.working_width, color=config.align.exposure == "rgb")
+    width = halved_width(lens.width, config.undistort.working_width)
+    return Undistorter(lens, working_width=width, color=config.align.exposure == "rgb")
 
 
 def make_renderer(config: RelocConfig, mesh: TexturedMesh) -> Renderer:

@@ -38,8 +38,16 @@ _FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 class UndistortConfig:
     """The image that the alignment works on."""
 
-    working_width: Annotated[int, Ge(16)] = 320
-    """Width in pixels to which images are averaged down before they are aligned; wider is slower, and not always more exact."""
+    working_width: Annotated[int, Ge(16)] = 480
+    """Images are halved until they are at most this many pixels wide before they are aligned; wider is slower, and more exact in the distance."""
+
+
+def halved_width(width: int, widest: int) -> int:
+    """Return the width of an image that is halved until it is at most `widest` wide; whole factors keep averaging exact and fast."""
+    factor = 1
+    while width / factor > widest:
+        factor *= 2
+    return round(width / factor)
 
 
 class Undistorter:

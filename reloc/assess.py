@@ -1,0 +1,110 @@
+"""How good an alignment is, and how sure we may be of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from numpy.typing import NDArray
+
+from reloc.align.aligner import Alignment
+from reloc.estimate import Outcome, Quality
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AssessConfig:
+    """When a pose is believed."""
+
+    tracked_score: Annotated[float, Ge(0), Le(1)] = 0.5
+    """A score of at least this is TRACKED."""
+    correlation: Annotated[float, Gt(0), Le(1)] = 0.45
+    """Correlation of rendering and image at which the score is one half, all else being well."""
+    correlation_spread: Annotated[float, Gt(0)] = 0.06
+    """How fast the score rises around that correlation."""
+    visible_share: Annotated[float, Gt(0), Le(1)] = 0.3
+    """With less than this share of the keyframe's points in view the score falls in proportion."""
+    coverage: Annotated[float, Gt(0), Le(1)] = 0.05
+    """With less than this share of the image covered by the map the score falls in proportion."""
+    condition: Annotated[float, Gt(1)] = 1e5
+    """Information whose eigenvalues differ by more than this factor leaves a direction open; the score falls in proportion."""
+    nis: Annotated[float, Gt(0)] = 60.0
+    """Normalised innovation squared from which on the correlation must be higher to be believed; 99.9 % of a perfect filter's are below 22.5."""
+    coasting_s: Annotated[float, Ge(0)] = 0.5
+    """How long the prediction stands in for frames that cannot be aligned; then the camera is LOST."""
+    model_error: Annotated[float, Ge(1)] = 25.0
+    """Factor on the covariance of the alignment: neighbouring points err together, for mesh, texture and lens are not perfect."""
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """What the alignment is worth."""
+
+    score: float
+    """Trust 0..1."""
+    believed: bool
+    reason: str
+    """What is wrong, for people; empty where it is believed."""
+    covariance: Array
+    """(6, 6) of the measured camera_from_world."""
+    quality: Quality
+
+
+def measurement_covariance(alignment: Alignment, config: AssessConfig) -> Array:
+    """Return (6, 6) the covariance of the aligned pose: the inverse information, inflated for what the residuals cannot show."""
+    information = (alignment.information + alignment.information.T) / 2
+    values, vectors = np.linalg.eigh(information)
+    largest = max(float(values[-1]), np.finfo(float).tiny)
+    return np.asarray(config.model_error * (vectors / np.maximum(values, 1e-12 * largest)) @ vectors.T)
+
+
+def assess(alignment: Alignment, coverage: float, depth: float, nis: float, config: AssessConfig) -> Assessment:
+    """Return how far an alignment can be trusted.
+
+    Args:
+        alignment: What was found.
+        coverage: Share 0..1 of the image that the map covers.
+        depth: Median depth in metres, which makes translations and rotations comparable.
+        nis: Normalised innovation squared against the prediction; NaN where there was none.
+        config: The thresholds.
+    """
+    condition = _condition(alignment.information, depth)
+    quality = Quality(
+        inlier_share=alignment.inlier_share,
+        correlation=alignment.correlation,
+        coverage=coverage,
+        visible_share=alignment.visible_share,
+        condition=condition,
+        residual=alignment.residual,
+        nis=nis,
+    )
+    # A surprising pose needs better evidence: each factor of e beyond the gate asks for one spread more of correlation.
+    surprise = max(0.0, math.log(nis / config.nis)) if nis > config.nis else 0.0
+    factors = {
+        "rendering and image do not agree": _logistic(
+            (alignment.correlation - config.correlation) / config.correlation_spread - surprise
+        ),
+        "too little of the mapped surface is in view": min(1.0, alignment.visible_share / config.visible_share),
+        "the map covers too little of the image": min(1.0, coverage / config.coverage),
+        "the view leaves a direction of motion undetermined": min(1.0, config.condition / condition),
+        "the alignment had nothing to work with": float(alignment.outcome not in (Outcome.TOO_FEW_POINTS, Outcome.DEGENERATE)),
+    }
+    score = math.prod(factors.values())
+    believed = score >= config.tracked_score
+    reason = "" if believed else min(factors, key=lambda name: factors[name])
+    return Assessment(score, believed, reason, measurement_covariance(alignment, config), quality)
+
+
+def _condition(information: Array, depth: float) -> float:
+    """Return the ratio of the eigenvalues of the information, translations measured in depths; infinite where one is not positive."""
+    scale = np.repeat([depth, 1.0], 3)
+    values = np.linalg.eigvalsh(scale[:, None] * information * scale)
+    return float(values[-1] / values[0]) if values[0] > 0 and np.isfinite(values).all() else math.inf
+
+
+def _logistic(x: float) -> float:
+    return 1.0 / (1.0 + math.exp(-max(min(x, 60.0), -60.0)))

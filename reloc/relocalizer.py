@@ -1,0 +1,243 @@
+"""The frame's way from image to estimate: the page to read first.
+
+Undistort, predict, render if the view has changed, align, assess, filter. Where the prediction leads to nothing that can be
+believed, look around it; where that fails too, coast for a while and then say that the camera is lost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc.align.aligner import Aligner, Alignment
+from reloc.align.config import AlignConfig, KeyframeConfig
+from reloc.align.exposure import neutral_exposure
+from reloc.align.keyframe import Keyframe, make_keyframe
+from reloc.align.layers import Layers, build_layers
+from reloc.assess import AssessConfig, Assessment, assess, measurement_covariance
+from reloc.estimate import Estimate, Exposure, Verdict
+from reloc.frame import NANOSECONDS_PER_SECOND, Frame, RawFrame
+from reloc.geometry.se3 import SE3
+from reloc.guesses import neighbourhood
+from reloc.motion import MotionConfig, MotionModel, MotionState
+from reloc.render.renderer import Renderer
+from reloc.undistort import Undistorter
+
+Array = NDArray[np.float64]
+
+# The search starts from a view that is off by as much as the guess; seen anew from the pose it found, the points are the right ones.
+_VIEWS_AFTER_SEARCH = 2
+_UNKNOWN_VARIANCE = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A guess, or several, taken through rendering, alignment and assessment."""
+
+    keyframe: Keyframe
+    alignment: Alignment
+    assessment: Assessment
+
+
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """What crosses frames."""
+
+    motion: MotionState
+    keyframe: Keyframe
+    last_believed_ns: int
+    lost: bool
+
+
+class Relocalizer:
+    """Says of every frame where the camera was. One instance follows one camera; frames come in order of time.
+
+    Args:
+        undistorter: Turns raw frames into frames.
+        renderer: Draws the map.
+        start: Where to look in the first frame, camera_from_world; good to about 9° and a tenth of the depth.
+        align: How to align.
+        keyframe: When to render anew, and what to leave out.
+        motion: How the camera is taken to move.
+        assess: When to believe.
+    """
+
+    def __init__(
+        self,
+        undistorter: Undistorter,
+        renderer: Renderer,
+        start: SE3,
+        *,
+        align: AlignConfig | None = None,
+        keyframe: KeyframeConfig | None = None,
+        motion: MotionConfig | None = None,
+        assess: AssessConfig | None = None,
+    ) -> None:
+        self._undistorter = undistorter
+        self._renderer = renderer
+        self._start = start
+        self._align_config = align or AlignConfig()
+        self._keyframe_config = keyframe or KeyframeConfig()
+        self._motion_config = motion or MotionConfig()
+        self._assess_config = assess or AssessConfig()
+        self._aligner = Aligner(self._align_config)
+        self._motion = MotionModel(self._motion_config)
+        self._track: _Track | None = None
+
+    @property
+    def undistorter(self) -> Undistorter:
+        """What turns raw frames into frames."""
+        return self._undistorter
+
+    def step(self, raw: RawFrame) -> Estimate:
+        """Return where the camera was at this frame."""
+        watch = _Stopwatch()
+        with watch.stage("undistort"):
+            frame = self._undistorter(raw)
+        with watch.stage("pyramid"):
+            layers = build_layers(frame.image, frame.valid, frame.camera, self._align_config)
+        with watch.stage("predict"):
+            predicted = self._predict(frame)
+        attempt = self._look(frame, layers, predicted, watch)
+        with watch.stage("filter"):
+            track, verdict, reason = self._follow(frame, predicted, attempt)
+        renewed = self._track is None or track.keyframe is not self._track.keyframe
+        self._track = track
+        return _estimate(frame, track, verdict, reason, attempt, watch.milliseconds(), renewed)
+
+    def _predict(self, frame: Frame) -> MotionState | None:
+        """Return the state expected at a frame, or None before the first."""
+        track = self._track
+        if track is None:
+            return None
+        predicted = self._motion.predict(track.motion, frame.timestamp_ns, track.keyframe.depth)
+        if track.lost or self._motion_config.model == "none":
+            return replace(predicted, camera_from_world=track.motion.camera_from_world, twist=np.zeros(6))
+        return predicted
+
+    def _look(self, frame: Frame, layers: Layers, predicted: MotionState | None, watch: _Stopwatch) -> Attempt:
+        """Return the best attempt: at the prediction, and around it if that is not believed."""
+        if predicted is None or self._track is None:
+            return self._search(frame, layers, self._start, None, watch)
+        guess = predicted.camera_from_world
+        if not self._track.lost:
+            with watch.stage("render"):
+                keyframe = self._keyframe_for(frame, guess, self._track.keyframe)
+            attempt = self._attempt(keyframe, layers, [guess], predicted, watch)
+            if attempt.assessment.believed:
+                return attempt
+            around = self._search(frame, layers, guess, predicted, watch)
+            return max(attempt, around, key=lambda a: a.assessment.score)
+        return self._search(frame, layers, guess, predicted, watch)
+
+    def _keyframe_for(self, frame: Frame, guess: SE3, current: Keyframe | None = None) -> Keyframe:
+        """Return the current keyframe while it holds, else a new one."""
+        if current is not None and current.holds_at(guess, self._keyframe_config):
+            return current
+        return make_keyframe(self._renderer, frame.camera, guess, self._align_config, self._keyframe_config)
+
+    def _search(self, frame: Frame, layers: Layers, around: SE3, predicted: MotionState | None, watch: _Stopwatch) -> Attempt:
+        """Look around a pose, then align again from the views that the search led to."""
+        with watch.stage("render"):
+            keyframe = self._keyframe_for(frame, around)
+        attempt = self._attempt(keyframe, layers, neighbourhood(around), predicted, watch, doubtful=predicted is not None)
+        for _ in range(_VIEWS_AFTER_SEARCH):
+            guess = attempt.alignment.camera_from_world
+            with watch.stage("render"):
+                keyframe = self._keyframe_for(frame, guess)
+            attempt = self._attempt(keyframe, layers, [guess], predicted, watch, doubtful=predicted is not None)
+        return attempt
+
+    def _attempt(
+        self,
+        keyframe: Keyframe,
+        layers: Layers,
+        guesses: Sequence[SE3],
+        predicted: MotionState | None,
+        watch: _Stopwatch,
+        *,
+        doubtful: bool = False,
+    ) -> Attempt:
+        """Align from some guesses and assess the outcome."""
+        with watch.stage("align"):
+            alignment = self._aligner.align(keyframe, layers, guesses, doubtful=doubtful)
+        with watch.stage("assess"):
+            nis = math.nan
+            if predicted is not None:
+                covariance = measurement_covariance(alignment, self._assess_config)
+                nis = self._motion.nis(predicted, alignment.camera_from_world, covariance)
+            return Attempt(keyframe, alignment, assess(alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config))
+
+    def _follow(self, frame: Frame, predicted: MotionState | None, attempt: Attempt) -> tuple[_Track, Verdict, str]:
+        """Return the new track and the verdict: filtered where the attempt is believed, coasting or lost where it is not."""
+        now, measured, assessment = frame.timestamp_ns, attempt.alignment.camera_from_world, attempt.assessment
+        track = self._track
+        if assessment.believed:
+            if predicted is None or track is None or track.lost or self._motion_config.model == "none":
+                motion = self._motion.start(now, measured, assessment.covariance, attempt.keyframe.depth)
+            else:
+                motion = self._motion.update(predicted, measured, assessment.covariance)
+            return _Track(motion, attempt.keyframe, now, lost=False), Verdict.TRACKED, ""
+        if predicted is None or track is None:
+            nowhere = self._motion.start(now, self._start, _UNKNOWN_VARIANCE * np.eye(6), attempt.keyframe.depth)
+            return _Track(nowhere, attempt.keyframe, now, lost=True), Verdict.LOST, f"not found near the first pose: {assessment.reason}"
+        seconds = (now - track.last_believed_ns) / NANOSECONDS_PER_SECOND
+        lost = track.lost or seconds > self._assess_config.coasting_s
+        motion = self._motion.coast(predicted, track.motion)
+        verdict = Verdict.LOST if lost else Verdict.COASTING
+        return _Track(motion, track.keyframe, track.last_believed_ns, lost), verdict, assessment.reason
+
+
+def _estimate(
+    frame: Frame, track: _Track, verdict: Verdict, reason: str, attempt: Attempt, milliseconds: dict[str, float], renewed: bool
+) -> Estimate:
+    """Put the message together."""
+    alignment = attempt.alignment
+    tracked = verdict is Verdict.TRACKED
+    return Estimate(
+        frame=frame,
+        verdict=verdict,
+        reason=reason,
+        score=attempt.assessment.score,
+        camera_from_world=track.motion.camera_from_world,
+        covariance=track.motion.pose_covariance,
+        exposure=alignment.exposure if tracked else _no_exposure(alignment),
+        outcome=alignment.outcome,
+        iterations=alignment.iterations,
+        quality=attempt.assessment.quality,
+        milliseconds=milliseconds,
+        keyframe_renewed=renewed,
+    )
+
+
+def _no_exposure(alignment: Alignment) -> Exposure:
+    """Return an exposure that claims nothing, for a frame that was not aligned."""
+    neutral = neutral_exposure(len(alignment.exposure.gain))
+    return Exposure(neutral[0::2] * math.nan, neutral[1::2] * math.nan)
+
+
+class _Stopwatch:
+    """Adds up the wall time of the stages of one frame."""
+
+    def __init__(self) -> None:
+        self._begin = perf_counter()
+        self._stages: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time inside to a stage."""
+        begin = perf_counter()
+        try:
+            yield
+        finally:
+            self._stages[name] = self._stages.get(name, 0.0) + (perf_counter() - begin) * 1e3
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return the stages and their total."""
+        return {**self._stages, "total": (perf_counter() - self._begin) * 1e3}
