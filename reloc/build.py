@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError, MeshError
@@ -54,16 +55,19 @@ def make_relocalizer(
 
 
 def make_sinks(config: RelocConfig, out: Path, lens: LensCamera, mesh: TexturedMesh, renderer: Renderer) -> list[Sink]:
-    """Return the sinks of a run into the folder `out`; the viewer, if one is wanted, is the last."""
+    """Return the sinks of a run into the folder `out`: its files, and the viewer if one is wanted."""
+    viewer = make_viewer(config.viewer, out / SESSION, mesh, renderer)
+    return make_files(config, out, lens) if viewer is None else [*make_files(config, out, lens), viewer]
+
+
+def make_files(config: RelocConfig, out: Path, lens: LensCamera) -> list[Sink]:
+    """Return the sinks that write the files of a run."""
     # The summary first: it is what tells later that the files of the folder are ours.
     sinks: list[Sink] = [SummarySink(out / SUMMARY, lens=lens), TrajectorySink(out / TRAJECTORY)]
-    if config.output.frames:
-        sinks.append(FramesSink(out / FRAMES))
-    viewer = make_viewer(config.viewer, out / SESSION, mesh, renderer)
-    return sinks if viewer is None else [*sinks, viewer]
+    return [*sinks, FramesSink(out / FRAMES)] if config.output.frames else sinks
 
 
-def make_viewer(config: ViewerConfig, path: Path, mesh: TexturedMesh, renderer: Renderer) -> Sink | None:
+def make_viewer(config: ViewerConfig, path: Path, mesh: TexturedMesh, renderer: Renderer) -> RerunSink | None:
     """Return the viewer, which saves to `path` where it saves, or None where none is wanted."""
     if config.mode == "none":
         return None

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reloc import __version__
-from reloc.build import SESSION, find_lens, find_map, make_relocalizer, make_renderer, make_sinks
+from reloc.build import SESSION, find_lens, find_map, make_files, make_relocalizer, make_renderer, make_viewer
 from reloc.commands.kernels import announce_compilation
 from reloc.commands.progress import progress_bar
 from reloc.commands.run_folder import begin_folder, check_folder, read_summary, written_files
@@ -19,12 +20,18 @@ from reloc.errors import ConfigError
 from reloc.estimate import Estimate, Verdict
 from reloc.first_pose import first_pose
 from reloc.geometry.camera import PinholeCamera
+from reloc.geometry.lens import LensCamera
 from reloc.mesh.load import load_mesh
+from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.node import RunResult, StopFlag, run, stop_on_signals
+from reloc.render.renderer import Renderer
 from reloc.sinks.sink import Sink
 from reloc.sources.open import open_source
 from reloc.sources.peek import peeked
 from reloc.sources.source import SourceInfo
+
+if TYPE_CHECKING:
+    from reloc.sinks.rerun_viewer import RerunSink
 
 LOST_EXIT_CODE = 3
 _STAGES_SHOWN = 6
@@ -58,10 +65,10 @@ def track_into_folder(request: Request) -> int:
         mesh = load_mesh(mesh_file)
         renderer = make_renderer(request.config, mesh)
         relocalizer = make_relocalizer(request.config, mesh, lens, start, renderer=renderer)
-        sinks = make_sinks(request.config, request.out, lens, mesh, renderer)
         begin_folder(request.out, request.config, _header())
         with stop_on_signals() as stop, progress_bar(source.info.length) as progress:
-            result = run(frames, relocalizer, _staying_open(sinks, request.config, stop), progress=progress, stop=stop)
+            sinks = _make_sinks(request, lens, mesh, renderer, stop)
+            result = run(frames, relocalizer, sinks, progress=progress, stop=stop)
     _report(result, request, source.info)
     return stop.exit_code or _exit_code(result)
 
@@ -80,34 +87,36 @@ def _header() -> str:
     return f"reloc {__version__}: all settings of this run, which was started by\n{shlex.join(['reloc', *sys.argv[1:]])}"
 
 
-def _staying_open(sinks: list[Sink], config: RelocConfig, stop: StopFlag) -> list[Sink]:
-    """Let a served page stay when the recording has ended, where somebody sits at the terminal to end it."""
-    if config.viewer.mode != "serve" or not sys.stderr.isatty():
-        return sinks
-    return [*sinks[:-1], StaysOpen(sinks[-1], stop)]
+def _make_sinks(request: Request, lens: LensCamera, mesh: TexturedMesh, renderer: Renderer, stop: StopFlag) -> list[Sink]:
+    files = make_files(request.config, request.out, lens)
+    viewer = make_viewer(request.config.viewer, request.out / SESSION, mesh, renderer)
+    if viewer is None:
+        return files
+    return [*files, ServedViewer(viewer, stop) if request.config.viewer.mode == "serve" else viewer]
 
 
-class StaysOpen:
-    """A sink that closes only when somebody asks to stop; the files before it in the list are closed by then."""
+class ServedViewer:
+    """A viewer that is served: says where it is, and stays, where somebody sits at the terminal, until it is stopped."""
 
-    def __init__(self, inner: Sink, stop: Callable[[], bool]) -> None:
-        self._inner, self._stop = inner, stop
+    def __init__(self, viewer: RerunSink, stop: Callable[[], bool]) -> None:
+        self._viewer, self._stop = viewer, stop
 
     def open(self, info: SourceInfo, camera: PinholeCamera) -> None:
-        """Open the sink."""
-        self._inner.open(info, camera)
+        """Open the viewer and say where it is."""
+        self._viewer.open(info, camera)
+        print(f"the viewer is at {self._viewer.url}", file=sys.stderr)
 
     def write(self, estimate: Estimate) -> None:
         """Hand on an estimate."""
-        self._inner.write(estimate)
+        self._viewer.write(estimate)
 
     def close(self) -> None:
-        """Wait to be stopped, then close the sink."""
-        if not self._stop():
+        """Wait to be stopped, then close the viewer. The files, which come before it in the list of sinks, are closed by then."""
+        if sys.stderr.isatty() and not self._stop():
             print("the recording has ended; the viewer stays until Ctrl-C", file=sys.stderr)
-        while not self._stop():
-            time.sleep(0.1)
-        self._inner.close()
+            while not self._stop():
+                time.sleep(0.1)
+        self._viewer.close()
 
 
 def _exit_code(result: RunResult) -> int:

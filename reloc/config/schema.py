@@ -77,7 +77,7 @@ def allowed(annotation: Any) -> str:
     if is_dataclass(base):
         return "`key: value` lines"
     if origin is Literal:
-        return f"one of {', '.join(str(value) for value in arguments)}"
+        return f"{'one of ' * (len(arguments) > 1)}{', '.join(str(value) for value in arguments)}"
     if origin in (Union, UnionType):
         return " or ".join("null" if one is type(None) else allowed(one) for one in arguments)
     if origin is tuple:
