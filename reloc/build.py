@@ -23,6 +23,9 @@ from reloc.sinks.trajectory_file import TrajectorySink
 from reloc.sources.source import SourceInfo
 from reloc.undistort import Undistorter, halved_width
 
+if TYPE_CHECKING:
+    from reloc.sinks.rerun_viewer import RerunSink
+
 TRAJECTORY, FRAMES, SUMMARY, CONFIG, SESSION = "trajectory.txt", "frames.jsonl", "summary.json", "config.yaml", "session.rrd"
 
 

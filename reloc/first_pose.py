@@ -40,7 +40,7 @@ def _nearest(path: Path, timestamp_ns: int) -> SE3:
     gap_s = abs(int(trajectory.timestamps_ns[index]) - timestamp_ns) / NANOSECONDS_PER_SECOND
     if gap_s > _LARGEST_GAP_S:
         _log.warning(
-            "the pose nearest in time to the first frame (%.6f s) is %.3f s away from it: do both count from the same moment? [%s]",
+            "the pose nearest in time to the first frame (%.6f s) is %.3f s away: do both count from the same moment? [%s]",
             timestamp_ns / NANOSECONDS_PER_SECOND,
             gap_s,
             path,
