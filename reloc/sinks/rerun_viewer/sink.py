@@ -61,6 +61,7 @@ class RerunSink:
         self._url = ""
         self._stream: Any = None
         self._child: Popen[bytes] | None = None
+        self._child_reported = False
         self._executor: ThreadPoolExecutor | None = None
 
     @property
@@ -101,6 +102,8 @@ class RerunSink:
         self._mailbox.close()
         self._executor.shutdown(wait=False)
         wait([self._drawing], timeout=_CLOSE_TIMEOUT_S)
+        if not self._drawing.done():
+            logger.warning("the viewer still draws after %d s and is left behind", _CLOSE_TIMEOUT_S)
         self._release()
         if self._drawing.done():
             self._drawing.result()
@@ -116,6 +119,7 @@ class RerunSink:
                 self._scene.log_rows(delivery.rows)
                 if delivery.picture is not None:
                     self._make_pictures(delivery.picture)
+                self._watch_child()
                 is_last = delivery.is_last
         finally:
             self._mailbox.close()  # a `write` that waits for this thread must not wait for a dead one
@@ -126,6 +130,14 @@ class RerunSink:
         end_ns = time.monotonic_ns()
         if not self._lossless:
             self._clock.rest(end_ns + _REST_PER_WORK * (end_ns - begin_ns))
+
+    def _watch_child(self) -> None:
+        """Tell once where the window or the page's server has failed; tracking goes on."""
+        code = None if self._child is None or self._child_reported else self._child.poll()
+        if code:  # a window that was closed ends with 0
+            self._child_reported = True
+            advice = " Without a display use --viewer serve or save." if self._mode == "spawn" else ""
+            logger.warning("the viewer's program has ended with code %d.%s", code, advice)
 
     def _connect(self, info: SourceInfo) -> None:
         if self._mode == "save":

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from subprocess import Popen
 from threading import Event
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
@@ -15,7 +16,7 @@ import pytest
 import rerun
 
 from reloc.errors import ConfigError, OutputError
-from reloc.sinks.rerun_viewer import RerunSink
+from reloc.sinks.rerun_viewer import RerunSink, process
 from reloc.sinks.sink import Sink
 from tests.unit.sinks.estimates import INFO
 from tests.unit.sinks.rerun_viewer.session import CAMERA, MESH, BrokenRenderer, FlatRenderer, Recording, seen, write_all
@@ -162,3 +163,29 @@ def test_closing_twice_or_unopened_is_harmless(tmp_path: Path) -> None:
     viewer.open(INFO, CAMERA)
     write_all(viewer, [seen(0)])
     viewer.close()
+
+
+def test_a_window_that_does_not_open_is_told_once_and_tracking_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "viewer"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    started = []
+
+    def start(arguments: list[str], *, ends_with_us: bool) -> Popen[bytes]:
+        started.append((arguments, ends_with_us))
+        child = Popen([program])
+        child.wait(PATIENCE_S)
+        return child
+
+    monkeypatch.setattr(process, "start", start)
+    viewer = RerunSink(MESH, FlatRenderer(), mode="spawn", grpc_port=0)
+    viewer.open(LIVE, CAMERA)
+    write_all(viewer, [seen(i) for i in range(5)])
+    assert caplog.text.count("ended with code 3") == 1
+    assert "use --viewer serve or save" in caplog.text
+    ((arguments, ends_with_us),) = started
+    assert arguments[:2] == ["--bind", "127.0.0.1"]
+    assert arguments[arguments.index("--connect") + 1] == viewer.url
+    assert not ends_with_us
