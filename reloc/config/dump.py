@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -53,11 +52,7 @@ def _value(value: Any) -> str:
     """Return a scalar or a list on one line."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, str):
-        return (
-            value
-            if _PLAIN_WORD.fullmatch(value) and yaml.safe_load(value) == parse_yaml(value) == value
-            else json.dumps(value, ensure_ascii=False)
-        )
-    text: str = yaml.safe_dump(value)
+    is_plain = isinstance(value, str) and _PLAIN_WORD.fullmatch(value) and yaml.safe_load(value) == parse_yaml(value) == value
+    style = '"' if isinstance(value, str) and not is_plain else None
+    text: str = yaml.safe_dump(value, default_style=style, allow_unicode=True, width=1 << 30)
     return text.removesuffix("\n").removesuffix("\n...")

@@ -35,8 +35,10 @@ def parse_yaml(text: str) -> Any:
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"this is no readable YAML: {' '.join(str(error).split()) or 'nested too deeply'}") from error
+    except RecursionError as error:
+        raise ConfigError("this is no readable YAML: it is nested too deeply") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"this is no readable YAML: {' '.join(str(error).split())}") from error
     return None if root is None else _Reader().value(root, 0)
 
 
