@@ -27,6 +27,8 @@ class RawFrame:
     """What a person would call it, such as the file name."""
     ignore: NDArray[np.bool_] | None = None
     """(H, W), true where the image must not be used (the robot's own arm), or None."""
+    depth: NDArray[np.float32] | None = None
+    """(H, W) metres along the optical axis in the pixels of `image`, 0 where nothing was measured; None from most cameras."""
 
 
 @dataclass(frozen=True, eq=False)
