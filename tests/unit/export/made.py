@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from reloc.export.selection import ExportedPoses
-from reloc.geometry.trajectory import Trajectory
+from reloc.geometry.se3 import SE3
 from tests.unit.evaluate.trajectories import walk
 from tests.unit.sinks.estimates import CAMERA, LENS
 
@@ -21,11 +21,8 @@ COUNT = 30
 
 
 def made(count: int = COUNT) -> ExportedPoses:
-    """Return poses of a walk far from the origin, with everything known."""
-    trajectory = walk(count, seed=3)
-    trajectory = Trajectory(
-        trajectory.timestamps_ns, trajectory.translations + np.array([10.0, -20.0, 5.0]), trajectory.quaternions
-    )
+    """Return poses of a walk far from the origin and turned far from the identity, with everything known."""
+    trajectory = walk(count, seed=3).moved(SE3.exp([10.0, -20.0, 5.0, 1.0, -0.7, 0.5]))
     roots = np.random.default_rng(6).normal(size=(count, 6, 6)) * 1e-3
     return ExportedPoses(
         name="made",
