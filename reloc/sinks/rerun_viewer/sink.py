@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from subprocess import Popen
 from typing import Any, Literal
@@ -62,7 +62,8 @@ class RerunSink:
         self._stream: Any = None
         self._child: Popen[bytes] | None = None
         self._child_reported = False
-        self._executor: ThreadPoolExecutor | None = None
+        self._thread: threading.Thread | None = None
+        self._failure: Exception | None = None
 
     @property
     def url(self) -> str:
@@ -85,44 +86,49 @@ class RerunSink:
         self._clock = PictureClock(self._rate_hz)
         self._mailbox = Mailbox(lossless=self._lossless)
         self._scene = Scene(self._stream, self._mesh, self._renderer, self._image_width, self._jpeg_quality)
-        self._executor = ThreadPoolExecutor(1, "reloc-viewer")
-        self._drawing: Future[None] = self._executor.submit(self._draw, camera)
+        # A daemon: a program that fails elsewhere and forgets to close us must still be able to end.
+        self._thread = threading.Thread(target=self._draw_to_the_end, args=(camera,), name="reloc-viewer", daemon=True)
+        self._thread.start()
 
     def write(self, estimate: Estimate) -> None:
         """Leave the estimate for the drawing thread. Raises what broke that thread, if anything did."""
-        if self._drawing.done():
-            self._drawing.result()
+        if self._failure is not None:
+            raise self._failure
         now_ns = estimate.frame.timestamp_ns if self._lossless else time.monotonic_ns()
         self._mailbox.put(row_of(estimate), estimate if self._clock.due(now_ns) else None)
 
     def close(self) -> None:
         """Draw what is left, finish the file, stop the server."""
-        if self._executor is None:
+        if self._thread is None:
             return
         self._mailbox.close()
-        self._executor.shutdown(wait=False)
-        wait([self._drawing], timeout=_CLOSE_TIMEOUT_S)
-        if not self._drawing.done():
+        self._thread.join(_CLOSE_TIMEOUT_S)
+        if self._thread.is_alive():
             logger.warning("the viewer still draws after %d s and is left behind", _CLOSE_TIMEOUT_S)
         self._release()
-        if self._drawing.done():
-            self._drawing.result()
+        if self._failure is not None:
+            raise self._failure
 
-    def _draw(self, camera: PinholeCamera) -> None:
-        """Run in the drawing thread until the last delivery."""
-        timeout_s = None if self._lossless else 1.0 / self._rate_hz
+    def _draw_to_the_end(self, camera: PinholeCamera) -> None:
+        """Run in the drawing thread."""
         try:
-            self._scene.log_start(camera)
-            is_last = False
-            while not is_last:
-                delivery = self._mailbox.take(timeout_s)
-                self._scene.log_rows(delivery.rows)
-                if delivery.picture is not None:
-                    self._make_pictures(delivery.picture)
-                self._watch_child()
-                is_last = delivery.is_last
+            self._draw(camera)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next `write` raises it
+            self._failure = error
         finally:
             self._mailbox.close()  # a `write` that waits for this thread must not wait for a dead one
+
+    def _draw(self, camera: PinholeCamera) -> None:
+        timeout_s = None if self._lossless else 1.0 / self._rate_hz
+        self._scene.log_start(camera)
+        is_last = False
+        while not is_last:
+            delivery = self._mailbox.take(timeout_s)
+            self._scene.log_rows(delivery.rows)
+            if delivery.picture is not None:
+                self._make_pictures(delivery.picture)
+            self._watch_child()
+            is_last = delivery.is_last
 
     def _make_pictures(self, estimate: Estimate) -> None:
         begin_ns = time.monotonic_ns()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -155,6 +156,15 @@ def test_a_port_in_use_is_an_error_that_names_it() -> None:
         viewer = RerunSink(MESH, FlatRenderer(), mode="serve", web_port=port, grpc_port=0)
         with pytest.raises(ConfigError, match=f"port {port}"):
             viewer.open(LIVE, CAMERA)
+
+
+def test_a_program_that_forgets_to_close_it_can_end(tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path\nfrom tests.unit.sinks.rerun_viewer.session import *\n"
+        f"viewer = RerunSink(MESH, FlatRenderer(), mode='save', path=Path({str(tmp_path / 's.rrd')!r}))\n"
+        "from tests.unit.sinks.estimates import INFO\nviewer.open(INFO, CAMERA)\nviewer.write(seen(0))\n"
+    )
+    subprocess.run([sys.executable, "-c", program], timeout=PATIENCE_S, check=True)
 
 
 def test_closing_twice_or_unopened_is_harmless(tmp_path: Path) -> None:
