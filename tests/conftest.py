@@ -34,3 +34,11 @@ def castle() -> Path:
 @pytest.fixture(scope="session")
 def blackdog() -> Path:
     return _recording("blackdog")
+
+
+@pytest.fixture(scope="session")
+def made_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of the made-up room: eight frames of 320 × 240 pixels with map, calibration and ground truth."""
+    from reloc.synthetic.recording import make_recording
+
+    return make_recording(tmp_path_factory.mktemp("recordings") / "room", frames=8, size=(320, 240))
