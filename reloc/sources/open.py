@@ -14,6 +14,7 @@ from reloc.sources.every import every_nth
 from reloc.sources.folder import natural_order, open_folder
 from reloc.sources.images import open_images
 from reloc.sources.mask import with_mask
+from reloc.sources.rosbag import holds_bag, open_bag
 from reloc.sources.source import FrameSource
 from reloc.sources.video import VIDEO_SUFFIXES, VideoFile
 
@@ -22,9 +23,11 @@ from reloc.sources.video import VIDEO_SUFFIXES, VideoFile
 SCHEMES: Mapping[str, Callable[[str], FrameSource]] = {}
 
 # Files that are neither images nor videos (`.mcap`, `.bag`, `.db3`). Add a reader by its suffix here, and a line to `_EXPECTED`.
-CONTAINERS: Mapping[str, Callable[[Path], FrameSource]] = {}
+CONTAINERS: Mapping[str, Callable[[Path], FrameSource]] = {".mcap": open_bag}
 
-_EXPECTED = "A recording folder, a folder of images, a video, an image or a pattern such as “frames/*.png” was expected"
+_EXPECTED = (
+    "A recording folder, a folder of images, a video, a ROS 2 bag, an image or a pattern such as “frames/*.png” was expected"
+)
 
 # Two letters or more, so that C:\\ remains a drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
@@ -53,6 +56,9 @@ def _open(spec: str, fps: float | None) -> FrameSource:
     scheme = _SCHEME.match(spec)
     if scheme and scheme[1].lower() in SCHEMES:
         return SCHEMES[scheme[1].lower()](spec)
+    bag, _, topic = spec.rpartition("#")
+    if bag and Path(bag).expanduser().exists():
+        return open_bag(Path(bag).expanduser(), topic)
     if glob.has_magic(spec):
         return _open_pattern(str(path), fps)
     if scheme:
@@ -64,6 +70,8 @@ def _open(spec: str, fps: float | None) -> FrameSource:
 def _open_folder(folder: Path, fps: float | None) -> FrameSource:
     if (folder / "timestamps.txt").is_file() or _holds_images(folder / "images") or _holds_images(folder):
         return open_folder(folder, fps=fps)
+    if holds_bag(folder):
+        return open_bag(folder)
     below = [
         child.name for child in _children(folder) if child.is_dir() and (_holds_images(child) or _holds_images(child / "images"))
     ]

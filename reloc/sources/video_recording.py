@@ -32,7 +32,7 @@ def next_presentation_ms(timestamp_ns: int, first_ns: int, latest_ms: int | None
 
 
 class VideoRecording:
-    """Reads video files one after another. What is missing or damaged is skipped with a warning and leaves gaps in the indices."""
+    """Reads video files in turn. What is missing or damaged is skipped with a warning and leaves gaps in the indices."""
 
     def __init__(
         self,

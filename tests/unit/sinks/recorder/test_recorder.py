@@ -18,7 +18,6 @@ from reloc.geometry.calibration import load_calibration
 from reloc.geometry.se3 import SE3
 from reloc.geometry.trajectory import load_tum
 from reloc.sinks.recorder import Recorder, RecorderSink, RecordFormat
-from reloc.sinks.recorder import recorder as recorder_module
 from reloc.sinks.sink import FanOut, Sink
 from reloc.sources.open import open_source
 from reloc.sources.source import SourceInfo
@@ -187,7 +186,7 @@ def test_a_full_disk_stops_the_recording_and_nothing_else(tmp_path: Path, caplog
 
 def test_recording_stops_while_the_others_still_have_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = iter([2000 << 20, 100 << 20])
-    monkeypatch.setattr(recorder_module.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": next(free)}))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": next(free)}))
     clock = iter(range(1000))
     recorder = Recorder(tmp_path / "r", reserve_bytes=200 << 20, clock=lambda: float(next(clock)))
     recorder.open(INFO, None)
