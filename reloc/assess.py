@@ -15,6 +15,9 @@ from reloc.estimate import Outcome, Quality
 
 Array = NDArray[np.float64]
 
+# Where an image says nothing at all (a covered lens) the covariance is huge, but a number.
+_LEAST_INFORMATION = 1e-9
+
 
 @dataclass(frozen=True)
 class AssessConfig:
@@ -58,8 +61,8 @@ def measurement_covariance(alignment: Alignment, config: AssessConfig) -> Array:
     """Return (6, 6) the covariance of the aligned pose: the inverse information, inflated for what the residuals cannot show."""
     information = (alignment.information + alignment.information.T) / 2
     values, vectors = np.linalg.eigh(information)
-    largest = max(float(values[-1]), np.finfo(float).tiny)
-    return np.asarray(config.model_error * (vectors / np.maximum(values, 1e-12 * largest)) @ vectors.T)
+    least = max(1e-12 * float(values[-1]), _LEAST_INFORMATION)
+    return np.asarray(config.model_error * (vectors / np.maximum(values, least)) @ vectors.T)
 
 
 def assess(alignment: Alignment, coverage: float, depth: float, nis: float, config: AssessConfig) -> Assessment:
