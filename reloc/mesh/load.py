@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from reloc.errors import MeshError
 from reloc.mesh.cache import CachedMesh, load_cached, store
 from reloc.mesh.clean import clean
@@ -41,7 +43,9 @@ def load_with_notes(path: Path, *, cache: bool = True, require_color: bool = Tru
         found = load_cached(path) if cache else None
         if found is not None and (found.colored or not require_color):
             return found
-        raw = reader(path)
+        # Numbers that do not fit become infinities or wrong indices, which the checks that follow name.
+        with np.errstate(over="ignore", invalid="ignore"):
+            raw = reader(path)
     except OSError as error:
         raise MeshError(f"the mesh cannot be read: {error.strerror or error}", path) from error
     except MemoryError as error:

@@ -89,7 +89,7 @@ def read_records(data: bytes, path: Path) -> tuple[Header, dict[str, dict[str, C
         if header.ascii_text:
             return header, _read_ascii(header, np.frombuffer(data, np.uint8, offset=header.size), path)
         return header, _read_binary(header, data)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError) as error:
         raise MeshError(f"the records do not fit the header ({error}): the file is cut short or damaged", path) from error
 
 
@@ -229,8 +229,7 @@ def _split_ascii(element: Element, table: NDArray[np.float64], lengths: list[int
 
 
 def _cast(values: NDArray[np.float64], column: Property) -> NDArray[Any]:
-    with np.errstate(invalid="ignore"):  # a NaN among indices becomes a number that the range check refuses
-        return values.astype(column.dtype)
+    return values.astype(column.dtype)
 
 
 def _walk_ascii(element: Element, values: NDArray[np.float64], position: int) -> tuple[dict[str, Column], int]:

@@ -18,6 +18,8 @@ MAX_SIDE_PX = 32768
 MAX_TEXELS = 16384 * 16384
 MAX_TOTAL_TEXELS = 4 * MAX_TEXELS
 MAX_FILE_BYTES = 1 << 30
+TEXELS_PER_BYTE = 10_000
+"""No image that shows anything is packed more densely: deflate reaches 8,000 on a plain one of one bit a pixel."""
 
 
 class TextureReader:
@@ -72,6 +74,10 @@ class TextureReader:
             raise MeshError(
                 f"the texture has {width} × {height} pixels, at most 16384 × 16384 are read; scale it down or split it"
             )
+        if width * height > TEXELS_PER_BYTE * len(data) + (1 << 20):
+            raise MeshError(
+                f"the texture promises {width} × {height} pixels in {len(data):,} bytes: it is cut short; export it again"
+            )
         if self._texels > MAX_TOTAL_TEXELS:
             raise MeshError(f"the textures have more than {MAX_TOTAL_TEXELS:,} pixels together; scale them down")
         return decode_rgb(data)
@@ -113,6 +119,8 @@ def _is_file(path: Path) -> bool:
 
 def image_size(data: bytes) -> tuple[int, int]:
     """Return (width, height) in pixels from the header of a JPEG, PNG, TIFF, BMP or WebP image, without decoding it."""
+    from PIL.Image import DecompressionBombError
+
     reader = _header_reader(data)
     if reader is None:
         raise MeshError(f"the texture is not a JPEG, PNG, TIFF, BMP or WebP image (it begins with {data[:4]!r}); convert it")
@@ -120,7 +128,7 @@ def image_size(data: bytes) -> tuple[int, int]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks about EXIF and the like
             width, height = reader(io.BytesIO(data)).size
-    except (SyntaxError, OSError, ValueError, OverflowError) as error:
+    except (SyntaxError, OSError, ValueError, OverflowError, DecompressionBombError) as error:
         raise MeshError(f"the texture's header cannot be read ({error}); export it again") from error
     if width < 1 or height < 1:
         raise MeshError(f"the texture has {width} × {height} pixels; export it again")
@@ -143,13 +151,26 @@ def _header_reader(data: bytes) -> Any:
     return next((reader for magic, reader in readers.items() if data.startswith(magic)), None)
 
 
+def _is_whole(data: bytes) -> bool:
+    """Return False for a JPEG or PNG that surely lacks its end: decoders fill what is missing with grey, or trust the lengths."""
+    if data.startswith(b"\xff\xd8"):
+        return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # the end must follow the last scan
+    if not data.startswith(b"\x89PNG"):
+        return True
+    position = 8
+    while data[position + 4 : position + 8] != b"IEND":
+        position += 12 + int.from_bytes(data[position : position + 4], "big")  # length, name, content, checksum
+        if position + 12 > len(data):
+            return False
+    return True
+
+
 def decode_rgb(data: bytes) -> NDArray[np.uint8]:
     """Return an image file's pixels as RGB (H, W, 3), 8 bits, as they lie in the file (no EXIF rotation); alpha is dropped."""
     import cv2
 
-    # The marker of the end must follow the last scan: some decoders fill what is missing with grey and say nothing.
-    if data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-        raise MeshError("the texture's JPEG file is cut short; copy or export it again")
+    if not _is_whole(data):
+        raise MeshError("the texture's file is cut short or damaged; copy or export it again")
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

@@ -257,6 +257,7 @@ def test_numbers_with_exponents_and_many_digits(tmp_path: Path) -> None:
         ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3000000000", "line 4: the number of a vertex is too large"),
         ("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2/1 3000000000", "line 4: the number of a vertex is too large"),
         ("v 0 0 0\nv nan 0 0\nv 0 1 0\nf 1 2 3", "1 faces have a corner that is not a finite number"),
+        ("v 0 0 0\nv 1e99 0 0\nv 0 1 0\nf 1 2 3", "not a finite number"),
         ("v 0 0 0\nv inf 0 0\nv 0 1 0\nf 1 2 3", "not a finite number"),
         ("v 0 0 0\nv 1 0 0\nv 0 1 0\n", "expected a surface of triangles, found a point cloud of 3 points"),
         ("# nothing\n", "found nothing"),

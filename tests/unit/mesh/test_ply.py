@@ -162,6 +162,9 @@ FACES = ["3 0 1 2", "3 0 2 3"]
         (header(VERTEX + FACE.replace("vertex_indices", "corners")) + "\n".join(XYZ + FACES), "no list `vertex_indices`"),
         (header(VERTEX) + "\n".join(XYZ), "found a point cloud of 4 points"),
         (header(VERTEX + FACE) + "\n".join(["nan 0 0", *XYZ[1:], *FACES]), "not a finite number"),
+        (header(VERTEX + FACE) + "\n".join(["1e99 0 0", *XYZ[1:], *FACES]), "not a finite number"),
+        (header(VERTEX + FACE) + "\n".join([*XYZ, "inf 0 1 2", "3 0 2 3"]), "do not fit the header"),
+        (header(VERTEX + FACE) + "\n".join([*XYZ, "3 0 nan 2", "3 0 2 3"]), "refers to vertex -"),
         (header(VERTEX + FACE) + "\n".join(XYZ + FACES), "the mesh has no colour"),
         (header(VERTEX + FACE + FACE_UV) + "\n".join(XYZ + [f"{f} 6 0 0 1 0 1 1" for f in FACES]), "TextureFile"),
         (

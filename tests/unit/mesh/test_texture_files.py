@@ -99,7 +99,27 @@ def test_the_size_is_checked_before_decoding(size: tuple[int, int], monkeypatch:
 
 def test_the_largest_size_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(texture_files, "decode_rgb", lambda data: quadrants())
+    monkeypatch.setattr(texture_files, "TEXELS_PER_BYTE", 10**9)
     assert TextureReader()._decode(png_header(16384, 16384)).shape == (8, 8, 3)
+
+
+def test_a_few_bytes_that_promise_a_large_image_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texture_files, "decode_rgb", lambda data: pytest.fail("decoded"))
+    with pytest.raises(MeshError, match=r"promises 16384 × 16384 pixels in \d+ bytes"):
+        TextureReader()._decode(png_header(16384, 16384))
+
+
+def test_a_chunk_that_promises_gigabytes_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(Image.fromarray(photograph()), "PNG").replace(b"IDAT", b"juNk\xff", 1)
+    start = data.index(b"juNk")
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(MeshError, match="cut short or damaged"):
+        decode_rgb(data[: start - 4] + b"\xff\xff\xff\x00" + data[start:])
+
+
+def test_a_plain_image_is_no_broken_one() -> None:
+    data = encoded(Image.new("1", (8192, 8192)), "PNG", optimize=True)
+    assert TextureReader()._decode(data).shape == (8192, 8192, 3)
 
 
 def test_all_textures_together_have_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
