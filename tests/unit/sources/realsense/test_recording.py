@@ -180,3 +180,16 @@ def test_a_bag_is_judged_by_the_index_at_its_end(tmp_path: Path, topic: bytes, e
     assert is_realsense_recording(path) is expected
     path.write_bytes(data[:30])
     assert not is_realsense_recording(path)
+
+
+def test_a_bag_of_an_older_version_is_read_to_the_last_frame() -> None:
+    """Written by pyrealsense2 2.55.1 from a software device; 2.59 records `.db3` only."""
+    path = Path(__file__).with_name("librealsense_2_55.bag")
+    assert is_realsense_recording(path)
+    source = open_realsense_recording(path)
+    frames = list(source)
+    assert [frame.name for frame in frames] == ["000007", "000008", "000009", "000010", "000011"]
+    assert [frame.timestamp_ns for frame in frames] == [1_000_125_000 + 33_250_000 * i for i in range(5)]
+    assert [frame.image.tolist() for frame in frames] == [np.full((48, 64, 3), 40 * i).tolist() for i in range(5)]
+    assert source.info.camera is not None
+    assert source.info.camera.fx == 60.5
