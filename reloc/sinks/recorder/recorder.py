@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from reloc.frame import RawFrame
 from reloc.geometry.calibration import save_calibration
 from reloc.geometry.lens import LensCamera
 from reloc.geometry.trajectory import TUM_HEADER
+from reloc.sinks.disk import RESERVE_BYTES, RoomCheck
 from reloc.sinks.lines import LineFile
 from reloc.sinks.recorder.format import FrameFiles, RecordFormat, frame_files
 from reloc.sinks.summary import versions
@@ -25,8 +25,6 @@ from reloc.sources.source import SourceInfo
 
 QUEUE_BYTES = 128 * 2**20
 """Images that may wait for the disk: four seconds of 640×480 in colour at 30 Hz."""
-RESERVE_BYTES = 256 * 2**20
-"""Recording stops while this much of the disk is free, since the trajectory and everybody else need some too."""
 
 _HEADER = "# timestamp image"
 _SUMMARY_INTERVAL_S = 5.0
@@ -65,11 +63,12 @@ class Recorder:
         live.
         """
         self.folder = folder
-        self._form, self._waits, self._queue_bytes, self._reserve_bytes = form, waits, queue_bytes, reserve_bytes
+        self._form, self._waits, self._queue_bytes = form, waits, queue_bytes
         self._make_files, self._clock = make_files, clock
+        self._check_room = RoomCheck(folder, reserve_bytes, clock)
         self._written = self._unordered = 0
         self._latest_ns: int | None = None
-        self._summary_s = self._space_s = -_SUMMARY_INTERVAL_S
+        self._summary_s = -_SUMMARY_INTERVAL_S
         self._worker: Worker[_Item] | None = None
         self._poses: LineFile | None = None
         self._closed = False
@@ -158,13 +157,11 @@ class Recorder:
 
     def _write(self, item: _Item) -> None:
         """Write a frame; called by the thread."""
-        now_s = self._clock()
-        if now_s - self._space_s >= 1.0:
-            self._space_s = now_s
-            self._check_space()
+        self._check_room()
         self._list(self._files.write(item.raw))
         if item.pose_line is not None:
             self._write_pose(item.pose_line)
+        now_s = self._clock()
         if now_s - self._summary_s >= _SUMMARY_INTERVAL_S:
             self._summary_s = now_s
             self._save_summary(complete=False)
@@ -180,15 +177,6 @@ class Recorder:
             self._poses.open()
             self._poses.write(TUM_HEADER)
         self._poses.write(line)
-
-    def _check_space(self) -> None:
-        free = shutil.disk_usage(self.folder).free
-        if free < self._reserve_bytes:
-            raise OutputError(
-                f"the disk is nearly full: {free >> 20} MiB are free, and {self._reserve_bytes >> 20} MiB are kept for others. "
-                "Make room, or record elsewhere",
-                self.folder,
-            )
 
     def _save_summary(self, *, complete: bool) -> None:
         figures: dict[str, Any] = {"frames": self._written, "dropped": self.dropped, "complete": complete}
