@@ -26,10 +26,10 @@ class MotionConfig:
 
     model: Literal["kalman", "none"] = "kalman"
     """`kalman` predicts with constant velocity; `none` starts every frame at the last pose, the classical way."""
-    acceleration_share: Annotated[float, Gt(0)] = 1.0
-    """Typical acceleration, in median depths of the scene a second squared: about 2 m/s² in a room."""
-    angular_acceleration: Annotated[float, Gt(0)] = 4.0
-    """Typical angular acceleration in rad/s²."""
+    acceleration_share: Annotated[float, Gt(0)] = 0.3
+    """Strength of the white acceleration, in median depths of the scene a second squared: about 0.6 m/s² in a room."""
+    angular_acceleration: Annotated[float, Gt(0)] = 1.2
+    """Strength of the white angular acceleration in rad/s²."""
     first_speed_share: Annotated[float, Gt(0)] = 0.3
     """Standard deviation of the speed before it has been observed, in median depths a second."""
     first_angular_speed: Annotated[float, Gt(0)] = 0.7

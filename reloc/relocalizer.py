@@ -166,13 +166,22 @@ class Relocalizer:
     ) -> Attempt:
         """Align from some guesses and assess the outcome."""
         with watch.stage("align"):
-            alignment = self._aligner.align(keyframe, layers, guesses, doubtful=doubtful)
+            uncertainty_px = math.inf if predicted is None or doubtful else self._uncertainty_px(predicted, keyframe)
+            alignment = self._aligner.align(keyframe, layers, guesses, uncertainty_px=uncertainty_px, doubtful=doubtful)
         with watch.stage("assess"):
             nis = math.nan
             if predicted is not None:
                 covariance = measurement_covariance(alignment, self._assess_config)
                 nis = self._motion.nis(predicted, alignment.camera_from_world, covariance)
             return Attempt(keyframe, alignment, assess(alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config))
+
+    def _uncertainty_px(self, predicted: MotionState, keyframe: Keyframe) -> float:
+        """Return the standard deviation, in pixels, of where the prediction puts a point at the median depth."""
+        if self._motion_config.model == "none":
+            return math.inf
+        variance = np.diag(predicted.pose_covariance)
+        sideways = float(variance[:3].max()) / keyframe.depth**2 + float(variance[3:].max())
+        return keyframe.rendering.camera.fx * math.sqrt(sideways)
 
     def _follow(self, frame: Frame, predicted: MotionState | None, attempt: Attempt) -> tuple[_Track, Verdict, str]:
         """Return the new track and the verdict: filtered where the attempt is believed, coasting or lost where it is not."""

@@ -7,6 +7,7 @@ misled by a shadow, by the sky beside the map or by an occluder costs time, not 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ Array = NDArray[np.float64]
 FEWEST_POINTS = 30
 _BEAM = (8, 4, 2)
 """How many results of a search go on to the coarsest level, to the next, and to all finer ones."""
+_CAPTURE_PX = 1.0
+"""A level is sure to find its way from a guess whose standard deviation, in its own pixels, is no more than this."""
 _SAME_PX = 0.5
 """Results that are closer than this, in pixels of the level, are one."""
 
@@ -68,34 +71,46 @@ class Aligner:
     def __init__(self, config: AlignConfig) -> None:
         self._config = config
 
-    def align(self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], *, doubtful: bool = False) -> Alignment:
+    def align(
+        self,
+        keyframe: Keyframe,
+        frame: Layers,
+        guesses: Sequence[SE3],
+        *,
+        uncertainty_px: float = math.inf,
+        doubtful: bool = False,
+    ) -> Alignment:
         """Return the best alignment that any guess leads to.
 
         Args:
             keyframe: The view of the map.
             frame: The layers of the image.
             guesses: Poses camera_from_world to begin at, the likeliest first.
+            uncertainty_px: How far, as a standard deviation in pixels of the finest level, a single guess may be off.
             doubtful: Also try without the regions of the image that disagree with the guess. Costs half as much again.
         """
-        if len(guesses) == 1:
-            finalists, iterations = self._descend(keyframe, frame, guesses, frame.kinds_at(len(frame) - 1), doubtful)
-        else:
+        top = _first_level(uncertainty_px, len(frame))
+        kinds = frame.kinds_at(len(frame) - 1)
+        if len(guesses) > 1:
             # From far off, mixing the kinds lets the misled one crowd out the other: each follows its own judgement to the end.
-            runs = [self._descend(keyframe, frame, guesses, (kind,), doubtful) for kind in frame.kinds_at(len(frame) - 1)]
-            finalists, iterations = [c for run in runs for c in run[0]], sum(run[1] for run in runs)
+            runs = [self._descend(keyframe, frame, guesses, top, (kind,), doubtful) for kind in kinds]
+        else:
+            # From near by, the kind that decides finds the way alone.
+            runs = [self._descend(keyframe, frame, guesses, top, kinds if top == len(frame) - 1 else kinds[:1], doubtful)]
+        finalists, iterations = [c for run in runs for c in run[0]], sum(run[1] for run in runs)
         last = [self._refine(keyframe, frame, 0, frame.kind, c.pose, doubtful) for c in finalists]
         best = self._select(keyframe, frame, 0, frame.kind, last, 1)[0]
         return self._measure(keyframe, frame, best, iterations + _iterations(last))
 
     def _descend(
-        self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], kinds: Sequence[Kind], doubtful: bool
+        self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], top: int, kinds: Sequence[Kind], doubtful: bool
     ) -> tuple[list[_Candidate], int]:
-        """Refine from the coarsest level down to the second finest, by the kinds given, the first of which judges.
+        """Refine from the level `top` down to the second finest, by the kinds given, the first of which judges.
 
         Returns:
             What is left for the finest level, and the iterations that it took.
         """
-        top, iterations = len(frame) - 1, 0
+        iterations = 0
         candidates = [_Candidate(guess) for guess in guesses]
         if len(candidates) > _BEAM[0]:
             candidates = self._select(keyframe, frame, top, kinds[0], candidates, _BEAM[0])
@@ -171,13 +186,20 @@ class Aligner:
         )
 
 
+def _first_level(uncertainty_px: float, levels: int) -> int:
+    """Return the finest level that reaches far enough, at least the second finest, at most the coarsest."""
+    if not uncertainty_px < _CAPTURE_PX * 2 ** (levels - 1):
+        return levels - 1
+    return min(max(1, math.ceil(math.log2(max(uncertainty_px / _CAPTURE_PX, 1.0)))), levels - 1)
+
+
 def _iterations(candidates: Sequence[_Candidate]) -> int:
     return sum(c.solution.iterations for c in candidates if c.solution is not None)
 
 
 def _term(keyframe: Keyframe, frame: Layers, level: int, kind: Kind) -> PhotometricTerm:
     layer = frame.at(level, kind)
-    return PhotometricTerm(keyframe.references[level][kind], layer.packed, layer.camera)
+    return PhotometricTerm(keyframe.references[level][kind], layer.values, layer.camera)
 
 
 def _start_exposure(term: PhotometricTerm, pose: SE3, kind: Kind) -> Array:

@@ -41,20 +41,16 @@ class ExposurePrior:
 
     mean: Array
     """(2 C,)."""
-    information: Array
-    """(2 C,) inverse variances, in the unit of the other terms' cost."""
+    hessian: Array
+    """(6 + 2 C, 6 + 2 C): the inverse variances on the diagonal of the exposure's part, in the unit of the other terms' cost."""
 
     @classmethod
     def around(cls, mean: Array, gain_sigma: float, bias_sigma: float, residual_sigma: float) -> ExposurePrior:
         """Return a prior as strong as measurements of noise `residual_sigma` would make it."""
-        ratio = np.array([residual_sigma / gain_sigma, residual_sigma / bias_sigma]) ** 2
-        return cls(mean, np.tile(ratio, len(mean) // 2))
+        gain, bias = (residual_sigma / gain_sigma) ** 2, (residual_sigma / bias_sigma) ** 2
+        return cls(mean, np.diag([0.0] * POSE_SIZE + [gain, bias] * (len(mean) // 2)))
 
     def linearize(self, unknowns: Unknowns) -> NormalEquations:
         """Return the quadratic cost of the exposure's distance from the mean."""
-        size = POSE_SIZE + len(self.mean)
-        hessian, gradient = np.zeros((size, size)), np.zeros(size)
-        off = unknowns.exposure - self.mean
-        hessian[range(POSE_SIZE, size), range(POSE_SIZE, size)] = self.information
-        gradient[POSE_SIZE:] = self.information * off
-        return NormalEquations(hessian, gradient, 0.5 * float(off @ (self.information * off)))
+        gradient = self.hessian[:, POSE_SIZE:] @ (unknowns.exposure - self.mean)
+        return NormalEquations(self.hessian, gradient, 0.5 * float(gradient[POSE_SIZE:] @ (unknowns.exposure - self.mean)))

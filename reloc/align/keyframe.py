@@ -66,15 +66,12 @@ def _pick(
 def _reference_points(
     layer: Layer, level: int, allowed: NDArray[np.bool_], rendering: Rendering, points: int
 ) -> ReferencePoints:
-    gradients = layer.packed[:, :, :, 1:]
-    strength = np.einsum("hwck,hwck->hw", gradients, gradients)
-    strength = np.where(allowed & ~np.isnan(layer.packed[:, :, 0, 0]), strength, np.float32(0))
-    rows, columns = strongest_in_cells(strength, cell_size(int(np.count_nonzero(allowed)), points))
+    values = layer.values
+    rows, columns = strongest_in_cells(values, allowed, cell_size(int(np.count_nonzero(allowed)), points))
     # pyrDown keeps the even pixels, so a pixel of this level lies exactly on one of the finest.
     depth = rendering.depth[rows << level, columns << level]
     in_world = points_in_world(layer.camera, rendering.camera_from_world, rows, columns, depth)
-    return ReferencePoints(
-        in_world,
-        layer.packed[rows, columns, :, 0].astype(np.float64),
-        layer.packed[rows, columns, :, 1:].astype(np.float64),
-    )
+    along_u = (values[rows, columns + 1] - values[rows, columns - 1]) / 2
+    along_v = (values[rows + 1, columns] - values[rows - 1, columns]) / 2
+    gradient = np.stack([along_u, along_v], axis=2).astype(np.float64)
+    return ReferencePoints(in_world, values[rows, columns].astype(np.float64), gradient)

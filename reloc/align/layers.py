@@ -1,4 +1,4 @@
-"""Pyramids, packed for the compiled kernels: value and gradient side by side at every pixel."""
+"""Pyramids of an image: raw intensities and locally normalised ones, with NaN where nothing is known."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ class Layer:
 
     camera: PinholeCamera
     values: Image
-    """(H, W, C)."""
-    packed: Image
-    """(H, W, C, 3): value, ∂/∂u, ∂/∂v; NaN where a pixel or its neighbour is not valid."""
+    """(H, W, C), NaN where the image is not valid: a lookup there shows itself without a mask."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +66,18 @@ class Layers:
 
 
 def build_layers(image: Image, valid: Mask, camera: PinholeCamera, config: AlignConfig) -> Layers:
-    """Return the packed pyramid of an image (H, W) or (H, W, 3) in 0..1."""
+    """Return the pyramid of an image (H, W) or (H, W, 3) in 0..1."""
     kind = Kind(config.residual)
     main: list[Layer] = []
     intensity: list[Layer | None] = []
     for level, (values, mask, level_camera) in enumerate(image_pyramid(image, valid, camera, level_count(camera.width, config))):
-        raw = _pack(values, mask, level_camera) if kind is Kind.INTENSITY or level >= FIRST_COARSE_LEVEL else None
+        raw = _layer(values, mask, level_camera) if kind is Kind.INTENSITY or level >= FIRST_COARSE_LEVEL else None
         intensity.append(raw)
         if kind is Kind.INTENSITY and raw is not None:
             main.append(raw)
         else:
             normalize = _local_normalizer(mask, window_px(level_camera.width, config), config.noise_floor)
-            main.append(_pack(_by_channel(normalize, values), mask, level_camera))
+            main.append(_layer(_by_channel(normalize, values), mask, level_camera))
     return Layers(tuple(main), tuple(intensity), kind)
 
 
@@ -152,7 +150,7 @@ def _local_normalizer(valid: Mask, window: int, floor: float) -> Callable[[Image
         if share is not None:
             mean, square = mean / share, square / share
         result = np.empty_like(image)
-        _standardize(image, mean, square, np.float32(floor * floor), result)
+        _standardize(image.ravel(), mean.ravel(), square.ravel(), np.float32(floor * floor), result.ravel())
         return result
 
     return normalize
@@ -160,31 +158,14 @@ def _local_normalizer(valid: Mask, window: int, floor: float) -> Callable[[Image
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _standardize(image, mean, square, floor, result):  # type: ignore[no-untyped-def]
-    for v in range(image.shape[0]):
-        for u in range(image.shape[1]):
-            m = mean[v, u]
-            result[v, u] = (image[v, u] - m) / np.sqrt(max(square[v, u] - m * m, np.float32(0.0)) + floor)
+    for k in range(len(image)):
+        m = mean[k]
+        variance = square[k] - m * m
+        result[k] = (image[k] - m) / np.sqrt((variance if variance > 0 else np.float32(0)) + floor)
 
 
-def _pack(image: Image, valid: Mask, camera: PinholeCamera) -> Layer:
+def _layer(image: Image, valid: Mask, camera: PinholeCamera) -> Layer:
     values = image if image.ndim == 3 else image[:, :, None]
-    packed = np.empty((*values.shape, 3), dtype=np.float32)
-    _pack_gradients(values, valid, packed)
-    return Layer(camera, values, packed)
-
-
-@njit(cache=True, nogil=True)
-def _pack_gradients(image, valid, packed):  # type: ignore[no-untyped-def]
-    """Central differences; the rim and the neighbours of invalid pixels become NaN, so that lookups need no mask."""
-    height, width, channels = image.shape
-    half = np.float32(0.5)
-    for v in range(height):
-        for u in range(width):
-            inside = 0 < v < height - 1 and 0 < u < width - 1
-            if inside and valid[v, u] and valid[v, u - 1] and valid[v, u + 1] and valid[v - 1, u] and valid[v + 1, u]:
-                for c in range(channels):
-                    packed[v, u, c, 0] = image[v, u, c]
-                    packed[v, u, c, 1] = half * (image[v, u + 1, c] - image[v, u - 1, c])
-                    packed[v, u, c, 2] = half * (image[v + 1, u, c] - image[v - 1, u, c])
-            else:
-                packed[v, u] = np.nan
+    if not valid.all():
+        values = np.where(valid[:, :, None], values, np.float32(np.nan))
+    return Layer(camera, np.ascontiguousarray(values))

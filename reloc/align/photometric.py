@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reloc.align.problem import POSE_SIZE, NormalEquations, Unknowns
+from reloc.align.problem import POSE_SIZE, NormalEquations, Unknowns, normal_equations
 from reloc.align.robust import tukey
 from reloc.geometry.camera import PinholeCamera
 
@@ -54,8 +54,8 @@ class PhotometricTerm:
     """Compares reference points with one level of a frame's pyramid."""
 
     points: ReferencePoints
-    packed: NDArray[np.float32]
-    """(H, W, C, 3): value, ∂/∂u, ∂/∂v; NaN where the image is not valid."""
+    image: NDArray[np.float32]
+    """(H, W, C), NaN where it is not valid."""
     camera: PinholeCamera
     """Of this level."""
     width: float = _OPEN
@@ -69,23 +69,24 @@ class PhotometricTerm:
 
     def linearize(self, unknowns: Unknowns) -> NormalEquations:
         """Return cost and quadratic model at these unknowns, in one pass over the points."""
-        size = POSE_SIZE + len(unknowns.exposure)
-        hessian, gradient = np.zeros((size, size)), np.zeros(size)
-        cost, count = _linearize(
+        size, count = POSE_SIZE + len(unknowns.exposure), self.points.value.size
+        jacobian, residual, weight = np.zeros((size, count)), np.zeros(count), np.zeros(count)
+        cost, seen = _linearize(
             self.points.in_world,
             self.points.value,
             self.points.gradient,
             _NO_WEIGHT if self.weight is None else self.weight,
-            self.packed,
+            self.image,
             unknowns.rotation,
             unknowns.translation,
             unknowns.exposure,
             self.camera.intrinsics,
             self.width,
-            hessian,
-            gradient,
+            jacobian,
+            residual,
+            weight,
         )
-        return NormalEquations(hessian, gradient, cost, count)
+        return NormalEquations(*normal_equations(jacobian, residual, weight), cost, seen)
 
     def sample(self, unknowns: Unknowns) -> Samples:
         """Return the residuals and where the points fall."""
@@ -94,7 +95,7 @@ class PhotometricTerm:
         _sample(
             self.points.in_world,
             self.points.value,
-            self.packed,
+            self.image,
             unknowns.rotation,
             unknowns.translation,
             unknowns.exposure,
@@ -116,7 +117,7 @@ class PhotometricTerm:
         """
         result = np.empty(len(rotations))
         points = self.points
-        _agreements(points.in_world, points.value, self.packed, rotations, translations, self.camera.intrinsics, result)
+        _agreements(points.in_world, points.value, self.image, rotations, translations, self.camera.intrinsics, result)
         return result
 
 
@@ -124,31 +125,49 @@ _NO_WEIGHT = np.empty(0)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _look_up(packed, u, v):  # type: ignore[no-untyped-def]
-    """Return the cell and the weights of a bilinear lookup, the cell −1 where the pixel is too near the rim."""
-    if not (u >= 1.0 and v >= 1.0 and u < packed.shape[1] - 2 and v < packed.shape[0] - 2):
-        return -1, -1, 0.0, 0.0
-    column, row = int(u), int(v)
-    return column, row, u - column, v - row
+def _inside(image, u, v):  # type: ignore[no-untyped-def]
+    """Return whether value and gradient can be looked up there; false for NaN."""
+    return u >= 1.0 and v >= 1.0 and u < image.shape[1] - 2 and v < image.shape[0] - 2
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _bilinear(packed, row, column, a, b, channel, k):  # type: ignore[no-untyped-def]
-    top = (1.0 - a) * packed[row, column, channel, k] + a * packed[row, column + 1, channel, k]
-    bottom = (1.0 - a) * packed[row + 1, column, channel, k] + a * packed[row + 1, column + 1, channel, k]
-    return (1.0 - b) * top + b * bottom
+def _mix(a00, a01, a10, a11, a, b):  # type: ignore[no-untyped-def]
+    """Interpolate between four corners, named by row and column."""
+    return (1.0 - b) * ((1.0 - a) * a00 + a * a01) + b * ((1.0 - a) * a10 + a * a11)
 
 
-@njit(cache=True, nogil=True)
-def _linearize(points, value, reference_gradient, weight, packed, rotation, translation, exposure, intrinsics, width, hessian, gradient):  # type: ignore[no-untyped-def]
-    """Accumulate H and g of every point and channel, and return (cost, number of points in view)."""
+@njit(cache=True, nogil=True, inline="always")
+def _value(flat, corner, right, below, a, b):  # type: ignore[no-untyped-def]
+    """Interpolate at the entry `corner` of a flat array and its neighbours; unsigned offsets spare a check of their sign."""
+    return _mix(flat[corner], flat[corner + right], flat[corner + below], flat[corner + below + right], a, b)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _value_and_gradient(flat, corner, right, below, a, b):  # type: ignore[no-untyped-def]
+    """Interpolate the value and its central differences along u and v, from the twelve pixels around."""
+    i00, i01 = flat[corner], flat[corner + right]
+    i10, i11 = flat[corner + below], flat[corner + below + right]
+    value = _mix(i00, i01, i10, i11, a, b)
+    left_top, left_bottom = flat[corner - right], flat[corner + below - right]
+    right_top, right_bottom = flat[corner + right + right], flat[corner + below + right + right]
+    along_u = 0.5 * _mix(i01 - left_top, right_top - i00, i11 - left_bottom, right_bottom - i10, a, b)
+    above_left, above_right = flat[corner - below], flat[corner - below + right]
+    under_left, under_right = flat[corner + below + below], flat[corner + below + below + right]
+    along_v = 0.5 * _mix(i10 - above_left, i11 - above_right, under_left - i00, under_right - i01, a, b)
+    return value, along_u, along_v
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _linearize(
+    points, value, reference_gradient, trust, image, rotation, translation, exposure, intrinsics, width, jacobian, residual, weight
+):  # type: ignore[no-untyped-def]
+    """Write the Jacobian (6 + 2 C, N C), residuals and weights of what is in view; return the cost and how many points that is."""
     fx, fy, cx, cy = intrinsics
     channels = value.shape[1]
-    pose = np.zeros((6, 6))
-    row_pose = np.empty(6)
-    cost, count = 0.0, 0
+    flat = image.reshape(-1)
+    right, below = np.uint64(channels), np.uint64(channels * image.shape[1])
+    cost, seen = 0.0, 0
     for i in range(len(points)):
-        trust = 1.0 if len(weight) == 0 else weight[i]
         px, py, pz = points[i, 0], points[i, 1], points[i, 2]
         x = rotation[0, 0] * px + rotation[0, 1] * py + rotation[0, 2] * pz + translation[0]
         y = rotation[1, 0] * px + rotation[1, 1] * py + rotation[1, 2] * pz + translation[1]
@@ -156,86 +175,86 @@ def _linearize(points, value, reference_gradient, weight, packed, rotation, tran
         if z <= 0.0:
             continue
         inverse = 1.0 / z
-        column, row, a, b = _look_up(packed, fx * x * inverse + cx, fy * y * inverse + cy)
-        if column < 0 or np.isnan(_bilinear(packed, row, column, a, b, 0, 0)):
+        u, v = fx * x * inverse + cx, fy * y * inverse + cy
+        if not _inside(image, u, v):
             continue
-        count += 1
+        column, row = np.uint64(u), np.uint64(v)
+        a, b = u - column, v - row
+        corner = row * below + column * right
+        in_view = True
         for channel in range(channels):
             gain, bias = exposure[2 * channel], exposure[2 * channel + 1]
             reference = value[i, channel]
-            residual = _bilinear(packed, row, column, a, b, channel, 0) - (gain * reference + bias)
-            rho, w = tukey(residual, width)
-            cost += trust * rho
-            w *= trust
-            if w == 0.0:
-                continue
-            gu = 0.5 * (_bilinear(packed, row, column, a, b, channel, 1) + gain * reference_gradient[i, channel, 0])
-            gv = 0.5 * (_bilinear(packed, row, column, a, b, channel, 2) + gain * reference_gradient[i, channel, 1])
+            found, along_u, along_v = _value_and_gradient(flat, corner + np.uint64(channel), right, below, a, b)
+            if np.isnan(found + along_u + along_v):
+                in_view = False
+                break
+            k = i * channels + channel
+            r = found - (gain * reference + bias)
+            rho, w = tukey(r, width)
+            if len(trust) > 0:
+                rho, w = trust[i] * rho, trust[i] * w
+            cost += rho
+            residual[k], weight[k] = r, w
+            gu = 0.5 * (along_u + gain * reference_gradient[i, channel, 0])
+            gv = 0.5 * (along_v + gain * reference_gradient[i, channel, 1])
             # ∂I/∂(x, y, z) by the chain rule through the pinhole, then ∂/∂δ = (∇, P × ∇) for the left perturbation.
             jx, jy = gu * fx * inverse, gv * fy * inverse
             jz = -(jx * x + jy * y) * inverse
-            row_pose[0], row_pose[1], row_pose[2] = jx, jy, jz
-            row_pose[3], row_pose[4], row_pose[5] = y * jz - z * jy, z * jx - x * jz, x * jy - y * jx
-            k = 6 + 2 * channel
-            for m in range(6):
-                wj = w * row_pose[m]
-                gradient[m] += wj * residual
-                for n in range(m, 6):
-                    pose[m, n] += wj * row_pose[n]
-                hessian[m, k] -= wj * reference
-                hessian[m, k + 1] -= wj
-            gradient[k] -= w * reference * residual
-            gradient[k + 1] -= w * residual
-            hessian[k, k] += w * reference * reference
-            hessian[k, k + 1] += w * reference
-            hessian[k + 1, k + 1] += w
-    hessian[:6, :6] = pose
-    for m in range(len(gradient)):
-        for n in range(m):
-            hessian[m, n] = hessian[n, m]
-    return cost, count
+            jacobian[0, k], jacobian[1, k], jacobian[2, k] = jx, jy, jz
+            jacobian[3, k], jacobian[4, k], jacobian[5, k] = y * jz - z * jy, z * jx - x * jz, x * jy - y * jx
+            jacobian[6 + 2 * channel, k], jacobian[7 + 2 * channel, k] = -reference, -1.0
+        seen += in_view
+    return cost, seen
 
 
-@njit(cache=True, nogil=True)
-def _sample(points, value, packed, rotation, translation, exposure, intrinsics, residual, pixel):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sample(points, value, image, rotation, translation, exposure, intrinsics, residual, pixel):  # type: ignore[no-untyped-def]
     fx, fy, cx, cy = intrinsics
+    channels = value.shape[1]
+    flat = image.reshape(-1)
+    right, below = np.uint64(channels), np.uint64(channels * image.shape[1])
     for i in range(len(points)):
-        residual[i] = np.nan
-        pixel[i] = np.nan
+        for channel in range(channels):
+            residual[i, channel] = np.nan
         px, py, pz = points[i, 0], points[i, 1], points[i, 2]
         z = rotation[2, 0] * px + rotation[2, 1] * py + rotation[2, 2] * pz + translation[2]
         if z <= 0.0:
+            pixel[i, 0], pixel[i, 1] = np.nan, np.nan
             continue
         x = rotation[0, 0] * px + rotation[0, 1] * py + rotation[0, 2] * pz + translation[0]
         y = rotation[1, 0] * px + rotation[1, 1] * py + rotation[1, 2] * pz + translation[1]
-        pixel[i, 0], pixel[i, 1] = fx * x / z + cx, fy * y / z + cy
-        column, row, a, b = _look_up(packed, pixel[i, 0], pixel[i, 1])
-        if column < 0:
+        u, v = fx * x / z + cx, fy * y / z + cy
+        pixel[i, 0], pixel[i, 1] = u, v
+        if not _inside(image, u, v):
             continue
-        for channel in range(value.shape[1]):
+        column, row = np.uint64(u), np.uint64(v)
+        corner = row * below + column * right
+        for channel in range(channels):
             expected = exposure[2 * channel] * value[i, channel] + exposure[2 * channel + 1]
-            residual[i, channel] = _bilinear(packed, row, column, a, b, channel, 0) - expected
+            found = _value(flat, corner + np.uint64(channel), right, below, u - column, v - row)
+            residual[i, channel] = found - expected
 
 
 @njit(cache=True, nogil=True)
-def _agreements(points, value, packed, rotations, translations, intrinsics, result):  # type: ignore[no-untyped-def]
+def _agreements(points, value, image, rotations, translations, intrinsics, result):  # type: ignore[no-untyped-def]
     count, channels = value.shape
-    image = np.empty((count, channels))
+    found = np.empty((count, channels))
     pixel = np.empty((count, 2))
     nothing = np.zeros(2 * channels)
     for m in range(len(result)):
-        _sample(points, value, packed, rotations[m], translations[m], nothing, intrinsics, image, pixel)
+        _sample(points, value, image, rotations[m], translations[m], nothing, intrinsics, found, pixel)
         total, seen = 0.0, 0
         for channel in range(channels):
             seen, si, st, sii, sit, stt = 0, 0.0, 0.0, 0.0, 0.0, 0.0
             for i in range(count):
-                if np.isnan(image[i, channel]):
+                if np.isnan(found[i, channel]):
                     continue
                 seen += 1
-                si += image[i, channel]
+                si += found[i, channel]
                 st += value[i, channel]
-                sii += image[i, channel] * image[i, channel]
-                sit += image[i, channel] * value[i, channel]
+                sii += found[i, channel] * found[i, channel]
+                sit += found[i, channel] * value[i, channel]
                 stt += value[i, channel] * value[i, channel]
             if seen > 1:
                 spread = (sii - si * si / seen) * (stt - st * st / seen)

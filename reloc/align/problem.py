@@ -42,7 +42,7 @@ class Unknowns:
     @property
     def camera_from_world(self) -> SE3:
         """The pose, its rotation put back onto SO(3)."""
-        return SE3(self.rotation, self.translation).normalized()
+        return SE3(_orthonormal(self.rotation), self.translation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,43 @@ class ResidualTerm(Protocol):
     def linearize(self, unknowns: Unknowns) -> NormalEquations:
         """Return the cost and its quadratic model at these unknowns."""
         ...
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def normal_equations(jacobian, residual, weight):  # type: ignore[no-untyped-def]
+    """Return H = J W Jᵀ and g = J W r for a Jacobian (P, N) with one unknown a row: long rows become vector instructions."""
+    size, count = jacobian.shape
+    hessian, gradient = np.empty((size, size)), np.empty(size)
+    weighted = np.empty(count)
+    for m in range(size):
+        row = jacobian[m]
+        total = 0.0
+        for k in range(count):
+            weighted[k] = weight[k] * row[k]
+            total += weighted[k] * residual[k]
+        gradient[m] = total
+        for n in range(m, size):
+            other = jacobian[n]
+            total = 0.0
+            for k in range(count):
+                total += weighted[k] * other[k]
+            hessian[m, n] = hessian[n, m] = total
+    return hessian, gradient
+
+
+@njit(cache=True, nogil=True)
+def _orthonormal(rotation):  # type: ignore[no-untyped-def]
+    """Return the rotation nearest to a product of some rotations, by one step of Newton's R (3 − RᵀR) / 2."""
+    result = np.empty((3, 3))
+    square = np.empty((3, 3))
+    for i in range(3):
+        for j in range(3):
+            square[i, j] = rotation[0, i] * rotation[0, j] + rotation[1, i] * rotation[1, j] + rotation[2, i] * rotation[2, j]
+    for i in range(3):
+        for j in range(3):
+            product = rotation[i, 0] * square[0, j] + rotation[i, 1] * square[1, j] + rotation[i, 2] * square[2, j]
+            result[i, j] = 1.5 * rotation[i, j] - 0.5 * product
+    return result
 
 
 @njit(cache=True, nogil=True)

@@ -45,26 +45,39 @@ def away_from_rims(usable: Mask, level: int, rim_px: int) -> Mask:
     return near_rim[::step, ::step] == 0
 
 
-def strongest_in_cells(strength: NDArray[np.float32], cell_px: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return rows and columns of the strongest pixel in every square cell that has one above zero: well spread, well textured."""
-    height, width = strength.shape
-    slots = math.ceil(height / cell_px) * math.ceil(width / cell_px)
-    best = np.full(slots, -1, dtype=np.int64)
-    _strongest(strength, cell_px, best)
+def strongest_in_cells(
+    values: NDArray[np.float32], allowed: Mask, cell_px: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows and columns of the steepest allowed pixel of every square cell: well spread, well textured points.
+
+    Args:
+        values: (H, W, C), NaN where nothing is known.
+        allowed: (H, W).
+        cell_px: Side of the cells.
+    """
+    height, width = allowed.shape
+    best = np.full(math.ceil(height / cell_px) * math.ceil(width / cell_px), -1, dtype=np.int64)
+    _strongest(values, allowed, cell_px, best)
     chosen = best[best >= 0]
     return chosen // width, chosen % width
 
 
 @njit(cache=True, nogil=True)
-def _strongest(strength, cell, best):  # type: ignore[no-untyped-def]
-    height, width = strength.shape
+def _strongest(values, allowed, cell, best):  # type: ignore[no-untyped-def]
+    height, width, channels = values.shape
     across = (width + cell - 1) // cell
     top = np.zeros(len(best), dtype=np.float32)
-    for v in range(height):
-        for u in range(width):
+    for v in range(1, height - 1):
+        for u in range(1, width - 1):
+            if not allowed[v, u]:
+                continue
+            strength = np.float32(0)
+            for c in range(channels):
+                along_u, along_v = values[v, u + 1, c] - values[v, u - 1, c], values[v + 1, u, c] - values[v - 1, u, c]
+                strength += along_u * along_u + along_v * along_v
             slot = (v // cell) * across + u // cell
-            if strength[v, u] > top[slot]:
-                top[slot] = strength[v, u]
+            if strength > top[slot] and not np.isnan(values[v, u, 0]):
+                top[slot] = strength
                 best[slot] = v * width + u
 
 
