@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,8 +171,6 @@ def _read_image(gltf: Gltf, index: int, reader: TextureReader) -> int | None:
     image = gltf.tree["images"][index]
     uri = image.get("uri")
     if uri is not None and not uri.startswith("data:"):
-        from urllib.parse import unquote
-
         return reader.read(unquote(uri), gltf.path.parent)
     return reader.decode(f"image {index}", bytes(gltf.view(image["bufferView"])) if uri is None else gltf.resource(uri, "image"))
 
