@@ -23,7 +23,7 @@ READERS: dict[str, Callable[[Path], RawMesh]] = {".obj": read_obj, ".ply": read_
 _log = logging.getLogger(__name__)
 
 
-def load_mesh(path: Path, *, cache: bool = True, require_color: bool = True) -> TexturedMesh:
+def load_mesh(path: str | Path, *, cache: bool = True, require_color: bool = True) -> TexturedMesh:
     """Return the mesh in a file, in the file's own frame and unit. What was left out or repaired is logged as warnings.
 
     Without `require_color` a mesh that has no colours, or whose textures are missing, is given a mid-grey: enough for
@@ -31,11 +31,11 @@ def load_mesh(path: Path, *, cache: bool = True, require_color: bool = True) -> 
     """
     loaded = load_with_notes(path, cache=cache, require_color=require_color)
     for note in loaded.notes:
-        _log.warning("%s: %s", path.name, note)
+        _log.warning("%s: %s", Path(path).name, note)
     return loaded.mesh
 
 
-def load_with_notes(path: Path, *, cache: bool = True, require_color: bool = True) -> CachedMesh:
+def load_with_notes(path: str | Path, *, cache: bool = True, require_color: bool = True) -> CachedMesh:
     """Return the mesh as `load_mesh` does, with the sentences about what was left out or repaired instead of logging them."""
     path = Path(path)
     try:

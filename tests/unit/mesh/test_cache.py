@@ -287,6 +287,11 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
         load_mesh(tmp_path / "mesh.ply")
 
 
+def test_a_path_may_be_text(square: Path) -> None:
+    square.write_text(square.read_text() + "f 1/1 1/1 2/2\n")
+    assert len(load_mesh(str(square)).faces) == 2
+
+
 def test_upper_case_names(square: Path) -> None:
     upper = square.with_name("MESH.OBJ")
     shutil.copy(square, upper)
