@@ -77,7 +77,7 @@ class VideoFile:
             if latest_ns is not None and timestamp_ns <= latest_ns:
                 self._skip(f"a frame's time, {timestamp_ns} ns, is not later than the one before", index)
                 continue
-            yield RawFrame(index, timestamp_ns, _pixels(frame), f"{index:06d}")
+            yield RawFrame(index, timestamp_ns, upright_pixels(frame), f"{index:06d}")
             index, latest_ns = index + 1, timestamp_ns
         missing_s = _missing_s(container, stream, latest_ns)
         if index == 0 or missing_s > _SLACK_S:
@@ -165,7 +165,7 @@ def _missing_s(container: InputContainer, stream: VideoStream, latest_ns: int | 
     return float(end - Fraction(latest_ns, NANOSECONDS_PER_SECOND) - period)
 
 
-def _pixels(frame: VideoFrame) -> Image:
+def upright_pixels(frame: VideoFrame) -> Image:
     """Return the picture upright: RGB, or grey where the video is grey. Only lossless RGB is kept at 16 bits."""
     form = frame.format.name
     if form.startswith("gray"):
