@@ -12,6 +12,8 @@ from reloc.geometry.se3 import SE3
 
 # Behind the camera's shoulder: far enough to see it and what it sees, near enough to make out the surface.
 _BACK_SHARE, _UP_SHARE, _AHEAD_SHARE = 0.22, 0.16, 0.12
+_SHOWN_MS = 50.0
+"""The first frames compile or load something and would flatten the plot; who wants to see them zooms out."""
 # A camera held within this angle of an axis of the map is taken to be upright along it; maps are levelled as a rule.
 _UPRIGHT_COSINE = np.cos(np.radians(40.0))
 
@@ -60,8 +62,10 @@ def layout(eye: Eye | None) -> Any:
         row_shares=[4, 4, 2],
     )
     plots = rrb.Horizontal(
-        rrb.TimeSeriesView(origin="plots/trust", name="Trust", axis_y=rrb.ScalarAxis(range=(0.0, 1.0))),
-        rrb.TimeSeriesView(origin="plots/milliseconds", name="Milliseconds per frame"),
+        rrb.TimeSeriesView(origin="plots/trust", name="Trust", axis_y=rrb.ScalarAxis(range=(0.0, 1.05))),
+        rrb.TimeSeriesView(
+            origin="plots/milliseconds", name="Milliseconds per frame", axis_y=rrb.ScalarAxis(range=(0.0, _SHOWN_MS))
+        ),
         rrb.Tabs(
             rrb.TimeSeriesView(origin="plots/exposure", name="Exposure"),
             rrb.TimeSeriesView(origin="plots/residual", name="Residual"),
