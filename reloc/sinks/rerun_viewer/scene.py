@@ -23,6 +23,8 @@ from reloc.sinks.rerun_viewer.surface import surfaces_of
 _EPOCH_NS = 10**18
 # A server that runs for days forgets what is old; whoever opens the page then must still learn the verdict.
 _VERDICT_PERIOD_NS = 10 * NANOSECONDS_PER_SECOND
+# About what the layout has room for; drawing the map is the dearest part of a picture, and grows with its pixels.
+_OVERLAY_WIDTH_PX = 480
 _LEVELS = {Verdict.TRACKED: "INFO", Verdict.COASTING: "WARN", Verdict.LOST: "ERROR"}
 # Of middle lightness: the viewer's background is dark or light as its user's desktop is.
 _CURVE_COLORS = ((46, 160, 90), (70, 130, 230), (225, 140, 30), (200, 80, 170), (120, 120, 220), (150, 150, 60), (40, 160, 170))
@@ -146,11 +148,12 @@ class Scene:
         """Log the undistorted image, the map's edges on it, and the residual."""
         row = row_of(estimate)
         camera, image = estimate.frame.rectify()
-        camera, image = shown_camera(camera, self._image_width), shown_image(image, self._image_width)
         self._set_time(row)
-        self._log_jpeg("world/camera/image", image)
+        self._log_jpeg("world/camera/image", shown_image(image, self._image_width))
         if row.world_from_camera is None:
             return
+        width = min(self._image_width, _OVERLAY_WIDTH_PX)
+        camera, image = shown_camera(camera, width), shown_image(image, width)
         rendering = self._renderer.render(camera, estimate.camera_from_world)
         colors, covered = pictures.as_bytes(self._renderer.shade(rendering, color=True)), rendering.covered
         overlay = pictures.edge_overlay(image, colors, covered)

@@ -117,6 +117,15 @@ def test_a_large_image_is_shown_small_with_the_lens_to_match(tmp_path: Path) -> 
     np.testing.assert_allclose(by_columns[2, :2], [30.5 / 2, 22.5 / 2])
 
 
+def test_the_map_is_drawn_no_larger_than_there_is_room_for(tmp_path: Path) -> None:
+    large = np.zeros((480, 640, 3), np.uint8)
+    made = replace(SESSION[0], frame=replace(SESSION[0].frame, rectify=lambda: (CAMERA.area_scaled(640, 480), large)))
+    found = save(tmp_path / "large.rrd", [made])
+    assert decoded(found.column("/world/camera/image", "EncodedImage:blob")[0]).shape == (480, 640, 3)
+    assert decoded(found.column("/pictures/overlay", "EncodedImage:blob")[0]).shape == (360, 480, 3)
+    assert decoded(found.column("/pictures/residual", "EncodedImage:blob")[0]).shape == (360, 480, 3)
+
+
 def test_the_overlay_is_rendered_at_the_pose_of_its_frame(tmp_path: Path) -> None:
     renderer = FlatRenderer()
     sink = RerunSink(MESH, renderer, mode="save", path=tmp_path / "s.rrd")
