@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def shade_texture(
     face_id: NDArray[np.int32],
     vertices: NDArray[np.float32],
@@ -25,43 +25,39 @@ def shade_texture(
     intrinsics: NDArray[np.float64],
     image: NDArray[np.float32],
 ) -> None:
-    """Write colours in 0..1 into `image` (H, W, C), where `texels` (N, C) hold all levels of all textures one after another."""
+    """Add colours in 0..1 to `image` (H, W, C), filled with 0, where `texels` (N, C) hold all levels of all textures one after another."""
     height, width = face_id.shape
     fx, fy, cx, cy = intrinsics
-    corners = np.empty((3, 3))
-    weight = np.empty(3)
-    scale = np.float32(1.0 / 255.0)
-    color = np.empty(image.shape[2], dtype=np.float32)
+    planes, corners = np.empty((3, 3)), np.empty((3, 3))
+    coarsest = offset.shape[1] - 1
+    previous, m, fine, coarse = -1, 0, 0, 0
+    of_fine, of_coarse = np.float32(0), np.float32(0)
     for v in range(height):
+        y = (v - cy) / fy
         for u in range(width):
             face = face_id[v, u]
             if face < 0:
                 continue
-            footprint = _barycentric(
-                vertices, faces, face, rotation, translation, (u - cx) / fx, (v - cy) / fy, 1.0 / (fx * fy), corners, weight
-            )
-            m = material[face]
-            s = weight[0] * uv[face, 0, 0] + weight[1] * uv[face, 1, 0] + weight[2] * uv[face, 2, 0]
-            t = weight[0] * uv[face, 0, 1] + weight[1] * uv[face, 1, 1] + weight[2] * uv[face, 2, 1]
-            uv_area = abs(
-                (uv[face, 1, 0] - uv[face, 0, 0]) * (uv[face, 2, 1] - uv[face, 0, 1])
-                - (uv[face, 1, 1] - uv[face, 0, 1]) * (uv[face, 2, 0] - uv[face, 0, 0])
-            )
-            texels_per_pixel = footprint * uv_area * level_width[m, 0] * level_height[m, 0]
-            level = 0.5 * math.log2(max(texels_per_pixel, 1.0))
-            fine = min(int(level), offset.shape[1] - 1)
-            coarse = min(fine + 1, offset.shape[1] - 1)
-            blend = np.float32(min(level - fine, 1.0))
-            for channel in range(color.shape[0]):
-                color[channel] = 0.0
-            _add_bilinear(texels, offset[m, fine], level_width[m, fine], level_height[m, fine], s, t, (1 - blend) * scale, color)
-            if blend > 0:
-                _add_bilinear(texels, offset[m, coarse], level_width[m, coarse], level_height[m, coarse], s, t, blend * scale, color)
-            for channel in range(color.shape[0]):
-                image[v, u, channel] = color[channel]
+            x = (u - cx) / fx
+            if face != previous:
+                # Once for each run of pixels of a face: the footprint changes little along it.
+                previous, m = face, material[face]
+                depth_scale = _corner_planes(vertices, faces, face, rotation, translation, corners, planes)
+                texels_in_face = _uv_area(uv, face) * level_width[m, 0] * level_height[m, 0]
+                level = _level(planes, depth_scale, x, y, texels_in_face / (fx * fy))
+                fine = min(int(level), coarsest)
+                coarse = min(fine + 1, coarsest)
+                of_coarse = np.float32(min(level - fine, 1.0) / 255.0)
+                of_fine = np.float32(1.0 / 255.0) - of_coarse
+            b0, b1, b2 = _weights(planes, x, y)
+            s = b0 * uv[face, 0, 0] + b1 * uv[face, 1, 0] + b2 * uv[face, 2, 0]
+            t = b0 * uv[face, 0, 1] + b1 * uv[face, 1, 1] + b2 * uv[face, 2, 1]
+            _add_bilinear(texels, offset[m, fine], level_width[m, fine], level_height[m, fine], s, t, of_fine, image, v, u)
+            if of_coarse > 0:
+                _add_bilinear(texels, offset[m, coarse], level_width[m, coarse], level_height[m, coarse], s, t, of_coarse, image, v, u)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def shade_vertex_colors(
     face_id: NDArray[np.int32],
     vertices: NDArray[np.float32],
@@ -75,19 +71,20 @@ def shade_vertex_colors(
     """Write colours into `image` (H, W, C), interpolated between the corners from `colors` (V, C) in 0..1."""
     height, width = face_id.shape
     fx, fy, cx, cy = intrinsics
-    corners = np.empty((3, 3))
-    weight = np.empty(3)
+    planes, corners = np.empty((3, 3)), np.empty((3, 3))
+    previous = -1
     for v in range(height):
         for u in range(width):
             face = face_id[v, u]
             if face < 0:
                 continue
-            _barycentric(vertices, faces, face, rotation, translation, (u - cx) / fx, (v - cy) / fy, 1.0, corners, weight)
+            if face != previous:
+                previous = face
+                _corner_planes(vertices, faces, face, rotation, translation, corners, planes)
+            b0, b1, b2 = _weights(planes, (u - cx) / fx, (v - cy) / fy)
+            i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
             for channel in range(image.shape[2]):
-                value = 0.0
-                for i in range(3):
-                    value += weight[i] * colors[faces[face, i], channel]
-                image[v, u, channel] = value
+                image[v, u, channel] = b0 * colors[i, channel] + b1 * colors[j, channel] + b2 * colors[k, channel]
 
 
 @njit(cache=True, nogil=True)
@@ -103,15 +100,15 @@ def facing_cosine(
     """Write into `cosine` (H, W) the cosine between the outward normal and the direction to the camera."""
     height, width = face_id.shape
     fx, fy, cx, cy = intrinsics
+    previous, nx, ny, nz = -1, 0.0, 0.0, 0.0
     for v in range(height):
         for u in range(width):
             face = face_id[v, u]
             if face < 0:
                 continue
-            a, b, c = vertices[faces[face, 0]], vertices[faces[face, 1]], vertices[faces[face, 2]]
-            ex, ey, ez = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-            gx, gy, gz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
-            nx, ny, nz = ey * gz - ez * gy, ez * gx - ex * gz, ex * gy - ey * gx
+            if face != previous:
+                previous = face
+                nx, ny, nz = _face_normal(vertices, faces[face, 0], faces[face, 1], faces[face, 2])
             x, y = (u - cx) / fx, (v - cy) / fy
             # The ray in world space is Rᵀ (x, y, 1).
             dx = rotation[0, 0] * x + rotation[1, 0] * y + rotation[2, 0]
@@ -123,43 +120,80 @@ def facing_cosine(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _barycentric(vertices, faces, face, rotation, translation, x, y, pixel_area, corners, weight):  # type: ignore[no-untyped-def]
-    """Write the weights of the corners where the ray d = (x, y, 1) meets the face; return half the share of it that a pixel covers.
+def _face_normal(vertices, i, j, k):  # type: ignore[no-untyped-def]
+    """Return the normal of a face, of twice its area's length, towards the side from which its corners run counter-clockwise."""
+    ax, ay, az = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+    bx, by, bz = vertices[j, 0] - ax, vertices[j, 1] - ay, vertices[j, 2] - az
+    cx, cy, cz = vertices[k, 0] - ax, vertices[k, 1] - ay, vertices[k, 2] - az
+    return by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
 
-    The weight of corner i is proportional to d · (cⱼ × cₖ): the ray cuts the tetrahedron between camera and face into three,
-    and these are their volumes. They add up to d · n, where |n| is twice the area of the face. A pixel of area a on the plane
-    z = 1 sees a z² |n| / |d · n| of the surface, which is 2 a z² / |d · n| of the face.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _corner_planes(vertices, faces, face, rotation, translation, corners, planes):  # type: ignore[no-untyped-def]
+    """Write cⱼ × cₖ for the corners c of a face in camera space; return det(c₀, c₁, c₂).
+
+    A ray d cuts the tetrahedron between camera and face into three, whose volumes d · (cⱼ × cₖ) are proportional to the weights
+    of the corners where it meets the face. They add up to d · n, with |n| twice the area of the face, and det = z · (d · n).
     """
     for i in range(3):
-        p = vertices[faces[face, i]]
+        x, y, z = vertices[faces[face, i], 0], vertices[faces[face, i], 1], vertices[faces[face, i], 2]
         for row in range(3):
-            corners[i, row] = (
-                rotation[row, 0] * p[0] + rotation[row, 1] * p[1] + rotation[row, 2] * p[2] + translation[row]
-            )
-    total = 0.0
+            corners[i, row] = rotation[row, 0] * x + rotation[row, 1] * y + rotation[row, 2] * z + translation[row]
     for i in range(3):
-        a, b = corners[(i + 1) % 3], corners[(i + 2) % 3]
-        weight[i] = (
-            x * (a[1] * b[2] - a[2] * b[1]) + y * (a[2] * b[0] - a[0] * b[2]) + (a[0] * b[1] - a[1] * b[0])
-        )
-        total += weight[i]
-    if total == 0.0:
-        total = 1e-30  # seen exactly edge-on: any weights will do, but not NaN
-    for i in range(3):
-        weight[i] /= total
-    z = weight[0] * corners[0, 2] + weight[1] * corners[1, 2] + weight[2] * corners[2, 2]
-    return pixel_area * z * z / abs(total)
+        j, k = (i + 1) % 3, (i + 2) % 3
+        for row in range(3):
+            m, n = (row + 1) % 3, (row + 2) % 3
+            planes[i, row] = corners[j, m] * corners[k, n] - corners[j, n] * corners[k, m]
+    return corners[0, 0] * planes[0, 0] + corners[0, 1] * planes[0, 1] + corners[0, 2] * planes[0, 2]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _add_bilinear(texels, offset, width, height, s, t, factor, color):  # type: ignore[no-untyped-def]
+def _dot(planes, i, x, y):  # type: ignore[no-untyped-def]
+    return planes[i, 0] * x + planes[i, 1] * y + planes[i, 2]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _weights(planes, x, y):  # type: ignore[no-untyped-def]
+    """Return the barycentric weights where the ray (x, y, 1) meets the face."""
+    w0, w1, w2 = _dot(planes, 0, x, y), _dot(planes, 1, x, y), _dot(planes, 2, x, y)
+    total = w0 + w1 + w2
+    inverse = 1.0 / total if total != 0.0 else 0.0
+    return w0 * inverse, w1 * inverse, w2 * inverse
+
+
+@njit(cache=True, nogil=True)
+def _level(planes, depth_scale, x, y, texels_per_area):  # type: ignore[no-untyped-def]
+    """Return the texture level, a real number, at which a texel is about as large as the pixel of the ray (x, y, 1).
+
+    A pixel of area a on the plane z = 1 sees 2 a z² / |d · n| of the face, where z = det / (d · n).
+    """
+    total = _dot(planes, 0, x, y) + _dot(planes, 1, x, y) + _dot(planes, 2, x, y)
+    if total == 0.0:
+        return 0.0
+    z = depth_scale / total
+    texels = texels_per_area * z * z / abs(total)
+    return 0.5 * math.log2(texels) if texels > 1.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _uv_area(uv, face):  # type: ignore[no-untyped-def]
+    """Return twice the area of a face in the texture, in the unit of uv."""
+    su, sv = uv[face, 1, 0] - uv[face, 0, 0], uv[face, 1, 1] - uv[face, 0, 1]
+    tu, tv = uv[face, 2, 0] - uv[face, 0, 0], uv[face, 2, 1] - uv[face, 0, 1]
+    return abs(su * tv - sv * tu)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add_bilinear(texels, offset, width, height, s, t, factor, image, row, column):  # type: ignore[no-untyped-def]
     """Add `factor` times the texture at (s, t) in 0..1; texel centres lie at (i + 0.5) / width on every level."""
     u = min(max(s * width - 0.5, 0.0), width - 1.0)
     v = min(max(t * height - 0.5, 0.0), height - 1.0)
-    u0, v0 = int(u), int(v)
-    u1, v1 = min(u0 + 1, width - 1), min(v0 + 1, height - 1)
+    u0, v0 = np.uint64(u), np.uint64(v)
     a, b = np.float32(u - u0), np.float32(v - v0)
-    for channel in range(color.shape[0]):
-        top = (1 - a) * texels[offset + v0 * width + u0, channel] + a * texels[offset + v0 * width + u1, channel]
-        bottom = (1 - a) * texels[offset + v1 * width + u0, channel] + a * texels[offset + v1 * width + u1, channel]
-        color[channel] += factor * ((1 - b) * top + b * bottom)
+    corner = np.uint64(offset) + v0 * np.uint64(width) + u0
+    right = np.uint64(u < width - 1)
+    below = np.uint64(v < height - 1) * np.uint64(width)
+    for channel in range(image.shape[2]):
+        top = (1 - a) * texels[corner, channel] + a * texels[corner + right, channel]
+        bottom = (1 - a) * texels[corner + below, channel] + a * texels[corner + below + right, channel]
+        image[row, column, channel] += factor * ((1 - b) * top + b * bottom)

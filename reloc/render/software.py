@@ -40,6 +40,8 @@ class SoftwareRenderer:
         inverse_depth = np.zeros((camera.height, camera.width), dtype=np.float32)
         clusters = self._clusters
         rasterize(
+            clusters.vertices,
+            clusters.first_vertex,
             clusters.corners,
             clusters.order,
             clusters.centers,
