@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 from numba.core import event
 
-_ABOUT_S = 30
+_ABOUT_S = 15
 
 
 class _Announcer(event.Listener):  # type: ignore[misc]  # numba accepts nothing else
@@ -25,6 +26,7 @@ class _Announcer(event.Listener):  # type: ignore[misc]  # numba accepts nothing
         """Take the end of a compilation."""
 
 
+@cache
 def announce_compilation() -> None:
     """From now on, say so when kernels are compiled. Asking numba itself is right for every version, machine and cache folder."""
     event.register("numba:compile", _Announcer())
