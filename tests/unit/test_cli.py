@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from reloc.cli import COMMANDS, make_app
-from typer.testing import CliRunner
 
 
 def _reloc(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,9 +48,7 @@ def test_examples_are_shown_line_by_line() -> None:
 def test_known_errors_are_one_line_and_code_1() -> None:
     found = _reloc("config", "/nowhere/settings.yaml")
     assert (found.returncode, found.stdout) == (1, "")
-    assert found.stderr == (
-        "error: the configuration cannot be read: No such file or directory [/nowhere/settings.yaml]\n"
-    )
+    assert found.stderr == ("error: the configuration cannot be read: No such file or directory [/nowhere/settings.yaml]\n")
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,7 @@ def _earlier_run(folder: Path) -> Path:
     return folder
 
 
-def test_a_new_or_foreign_folder_is_fine_as_long_as_no_name_is_taken(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_new_or_foreign_folder_is_fine_as_long_as_no_name_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "holiday.jpg").touch()
     check_folder(tmp_path, overwrite=False)
     check_folder(tmp_path / "new" / "one", overwrite=False)
