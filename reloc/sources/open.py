@@ -14,13 +14,14 @@ from reloc.sources.every import every_nth
 from reloc.sources.folder import natural_order, open_folder
 from reloc.sources.images import open_images
 from reloc.sources.mask import with_mask
+from reloc.sources.ros2 import open_topic
 from reloc.sources.rosbag import holds_bag, open_bag
 from reloc.sources.source import FrameSource
 from reloc.sources.video import VIDEO_SUFFIXES, VideoFile
 
 # Sources named `scheme:rest` rather than by a path, such as live cameras (`realsense:SERIAL`, `webcam:0`, `rtsp://…`).
 # Each gets the whole text. Add one here, and a line to `_EXPECTED`.
-SCHEMES: Mapping[str, Callable[[str], FrameSource]] = {}
+SCHEMES: Mapping[str, Callable[[str], FrameSource]] = {"ros": open_topic}
 
 # Files that are neither images nor videos (`.mcap`, `.bag`, `.db3`). Add a reader by its suffix here, and a line to `_EXPECTED`.
 CONTAINERS: Mapping[str, Callable[[Path], FrameSource]] = {".mcap": open_bag}
