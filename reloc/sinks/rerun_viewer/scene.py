@@ -82,8 +82,9 @@ class Scene:
         if self._last is None:
             self._log_first(rows[0])
         self._log_poses([row for row in rows if row.world_from_camera is not None])
+        times = self._times(rows)
         for plot in rows[0].plots:
-            self._log_plot(plot, rows)
+            self._log_plot(plot, rows, times)
         for row in rows:
             self._log_verdict(row)
             self._log_piece("world/trajectory", row, self._trajectory.add(row))
@@ -105,7 +106,7 @@ class Scene:
             )
             self._stream.send_columns("world/camera", self._times(rows), columns)
 
-    def _log_plot(self, plot: str, rows: Sequence[Row]) -> None:
+    def _log_plot(self, plot: str, rows: Sequence[Row], times: list[Any]) -> None:
         import rerun as rr
 
         values = [row.plots[plot] for row in rows]
@@ -118,7 +119,7 @@ class Scene:
                 colors = [_curve_color(group.first_color + k, name) for k, name in enumerate(group.names)]
                 self._stream.log(entity, rr.SeriesLines(names=group.names, colors=colors), static=True)
             columns = rr.Scalars.columns(scalars=group.values(values).ravel()).partition([len(group.names)] * len(rows))
-            self._stream.send_columns(entity, self._times(rows), columns)
+            self._stream.send_columns(entity, times, columns)
 
     def _log_verdict(self, row: Row) -> None:
         """Log a verdict where it changes, with a message; its lane and the colour of the camera also from time to time."""
