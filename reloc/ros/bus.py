@@ -35,7 +35,7 @@ class Bus(Protocol):
 
 def open_bus(transport: Transport = "auto", *, node: str = "reloc") -> Bus:
     """Join the network. Raises `ConfigError` where the package that is asked for is not installed."""
-    if transport == "rclpy" or (transport == "auto" and "ROS_DISTRO" in os.environ and find_spec("rclpy") is not None):
+    if transport == "rclpy" or (transport == "auto" and os.environ.get("ROS_DISTRO") and find_spec("rclpy") is not None):
         from reloc.ros.rclpy_bus import RclpyBus
 
         return RclpyBus(node)

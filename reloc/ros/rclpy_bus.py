@@ -22,14 +22,16 @@ class RclpyBus:
         """Start the node; raises `ConfigError` where ROS is not sourced."""
         try:
             import rclpy
+            from rclpy.context import Context
             from rclpy.executors import SingleThreadedExecutor
         except ImportError as error:
             raise ConfigError(
                 f"rclpy cannot be imported ({error}); source ROS first (. /opt/ros/…/setup.bash), or use cyclonedds"
             ) from error
         # A context of our own: whoever else uses rclpy in this process keeps theirs.
-        self._context: Any = rclpy.context.Context()
-        rclpy.init(context=self._context)
+        self._context: Any = Context()
+        # Without arguments: those of our command line are not ROS's.
+        rclpy.init(args=[], context=self._context)
         self._node: Any = rclpy.create_node(name, context=self._context)
         self._executor: Any = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
