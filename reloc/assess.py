@@ -37,7 +37,7 @@ class AssessConfig:
     condition: Annotated[float, Gt(1)] = 1e5
     """Information whose eigenvalues differ by more than this factor leaves a direction open; the score falls in proportion."""
     nis: Annotated[float, Gt(0)] = 60.0
-    """Normalised innovation squared from which on the correlation must be higher to be believed; 99.9 % of a perfect filter's are below 22.5."""
+    """Normalised innovation squared from which on a pose needs a higher correlation; a perfect filter's stay below 22.5."""
     coasting_s: Annotated[float, Ge(0)] = 0.5
     """How long the prediction stands in for frames that cannot be aligned; then the camera is LOST."""
     model_error: Annotated[float, Ge(1)] = 40.0
@@ -104,7 +104,7 @@ def assess(alignment: Alignment, coverage: float, depth: float, nis: float, conf
 
 
 def _condition(information: Array, depth: float) -> float:
-    """Return the ratio of the eigenvalues of the information, translations measured in depths; infinite where one is not positive."""
+    """Return the ratio of the eigenvalues of the information, translations in depths; infinite where one is not positive."""
     scale = np.repeat([depth, 1.0], 3)
     values = np.linalg.eigvalsh(scale[:, None] * information * scale)
     return float(values[-1] / values[0]) if values[0] > 0 and np.isfinite(values).all() else math.inf

@@ -94,6 +94,6 @@ class Estimate:
 
     @property
     def world_covariance(self) -> Array:
-        """(6, 6) covariance of `world_from_camera` for exp(δ) @ world_from_camera: translation and rotation along the axes of the map."""
+        """(6, 6) covariance of `world_from_camera` for exp(δ) @ world_from_camera: translation and rotation in the map's axes."""
         adjoint = self.world_from_camera.adjoint()
         return adjoint @ self.covariance @ adjoint.T

@@ -1,8 +1,8 @@
 """How the camera moves between frames: a constant-velocity error-state Kalman filter on SE(3).
 
 The nominal state is the pose camera_from_world and a twist ξ (6,) a second, with camera_from_world(t + Δt) = exp(ξ Δt) @
-camera_from_world(t). The filter underneath (filterpy) holds the covariance of the error (δ, δξ), 12 numbers, and is reset to a mean
-of zero after every update (Solà, "Quaternion kinematics for the error-state Kalman filter", 2017, section 6).
+camera_from_world(t). The filter underneath (filterpy) holds the covariance of the error (δ, δξ), 12 numbers, and is reset to a
+mean of zero after every update (Solà, "Quaternion kinematics for the error-state Kalman filter", 2017, section 6).
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _innovation(predicted: MotionState, measured: SE3) -> Array:
     return (measured @ predicted.camera_from_world.inverse()).log()
 
 
-def _filter(covariance: Array, transition: Array, noise: Array):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _filter(covariance: Array, transition: Array, noise: Array):  # type: ignore[no-untyped-def]
     """Return a filterpy filter whose error state was propagated once from a mean of zero."""
     from filterpy.kalman import KalmanFilter  # takes a second to import, with all it brings
 

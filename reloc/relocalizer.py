@@ -31,7 +31,7 @@ from reloc.undistort import Undistorter
 
 Array = NDArray[np.float64]
 
-# The search starts from a view that is off by as much as the guess; seen anew from the pose it found, the points are the right ones.
+# The search starts from a view that is off by as much as the guess; seen from the pose it found, the points are the right ones.
 _VIEWS_AFTER_SEARCH = 2
 _UNKNOWN_VARIANCE = 1e6
 
@@ -195,7 +195,11 @@ class Relocalizer:
             return _Track(motion, attempt.keyframe, now, lost=False), Verdict.TRACKED, ""
         if predicted is None or track is None:
             nowhere = self._motion.start(now, self._start, _UNKNOWN_VARIANCE * np.eye(6), attempt.keyframe.depth)
-            return _Track(nowhere, attempt.keyframe, now, lost=True), Verdict.LOST, f"not found near the first pose: {assessment.reason}"
+            return (
+                _Track(nowhere, attempt.keyframe, now, lost=True),
+                Verdict.LOST,
+                f"not found near the first pose: {assessment.reason}",
+            )
         seconds = (now - track.last_believed_ns) / NANOSECONDS_PER_SECOND
         lost = track.lost or seconds > self._assess_config.coasting_s
         motion = self._motion.coast(predicted, track.motion)

@@ -39,11 +39,13 @@ class UndistortConfig:
     """The image that the alignment works on."""
 
     working_width: Annotated[int, Ge(16)] = 480
-    """Images are halved until they are at most this many pixels wide before they are aligned; wider is slower, and more exact in the distance."""
+    """Images are halved until they are at most this many pixels wide, then aligned; wider is slower, and more exact far off."""
+    still_width: Annotated[int, Ge(16)] = 960
+    """The same for a single image (`reloc align`), for which there is time."""
 
 
 def halved_width(width: int, widest: int) -> int:
-    """Return the width of an image that is halved until it is at most `widest` wide; whole factors keep averaging exact and fast."""
+    """Return the width of an image that is halved until it is at most `widest` wide: whole factors average exactly and fast."""
     factor = 1
     while width / factor > widest:
         factor *= 2

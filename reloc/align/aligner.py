@@ -169,7 +169,7 @@ class Aligner:
         term = _term(keyframe, frame, 0, frame.kind)
         unknowns = best.solution.unknowns
         residuals = term.sample(unknowns).residual
-        seen = ~np.isnan(residuals).any(axis=1)
+        seen = np.logical_not(np.isnan(residuals).any(axis=1))
         scale = robust_scale(residuals)
         inside = np.abs(residuals[seen]) < self._config.clip_fine * scale
         equations = term.clipped_at(self._config.clip_fine * scale).linearize(unknowns)
@@ -213,9 +213,7 @@ def _start_exposure(term: PhotometricTerm, pose: SE3, kind: Kind) -> Array:
 
 def _disagreement(term: PhotometricTerm, candidates: list[_Candidate]) -> Array:
     """Return (M,) numbers that rank candidates, the best first."""
-    return -term.agreement(
-        np.stack([c.pose.rotation for c in candidates]), np.stack([c.pose.translation for c in candidates])
-    )
+    return -term.agreement(np.stack([c.pose.rotation for c in candidates]), np.stack([c.pose.translation for c in candidates]))
 
 
 def _is_near(a: SE3, b: SE3, depth: float, angle: float) -> bool:

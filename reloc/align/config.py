@@ -15,7 +15,7 @@ class AlignConfig:
     solver: Literal["lm"] = "lm"
     """How the cost is minimised: `lm` is Levenberg-Marquardt with analytic Jacobians."""
     residual: Literal["local", "intensity"] = "local"
-    """What is compared: intensities, or intensities normalised by the mean and deviation of a window, which shadows and lamps spare."""
+    """What is compared: intensities, or intensities normalised by the mean and deviation of a window, which shadows spare."""
     exposure: Literal["luminance", "rgb"] = "luminance"
     """One gain and bias on the luminance, or three gains and three biases on red, green and blue (three times the work)."""
     points: Annotated[int, Ge(100)] = 1400
@@ -23,7 +23,7 @@ class AlignConfig:
     coarsest_width_px: Annotated[int, Ge(8)] = 28
     """The pyramid is halved as long as its images stay at least this wide: smaller starts from further off, but confuses more."""
     window_px: Annotated[int, Ge(3)] = 31
-    """Side of the window of the local normalisation on the fine levels; the coarse ones, which hold no more pixels, take smaller ones."""
+    """Side of the window of the local normalisation on the fine levels; the coarse ones, of fewer pixels, take smaller ones."""
     noise_floor: Annotated[float, Gt(0), Le(1)] = 0.02
     """Deviation, in intensities 0..1, below which the local normalisation takes texture for noise."""
     iterations: Annotated[int, Ge(1)] = 15

@@ -60,12 +60,13 @@ def _pick(
 ) -> dict[Kind, ReferencePoints]:
     """Pick, at one level, the strongest gradients of each kind of layer."""
     allowed = away_from_rims(usable, level, config.rim_px)
-    return {kind: _reference_points(layers.at(level, kind), level, allowed, rendering, align.points) for kind in layers.kinds_at(level)}
+    return {
+        kind: _reference_points(layers.at(level, kind), level, allowed, rendering, align.points)
+        for kind in layers.kinds_at(level)
+    }
 
 
-def _reference_points(
-    layer: Layer, level: int, allowed: NDArray[np.bool_], rendering: Rendering, points: int
-) -> ReferencePoints:
+def _reference_points(layer: Layer, level: int, allowed: NDArray[np.bool_], rendering: Rendering, points: int) -> ReferencePoints:
     values = layer.values
     rows, columns = strongest_in_cells(values, allowed, cell_size(int(np.count_nonzero(allowed)), points))
     # pyrDown keeps the even pixels, so a pixel of this level lies exactly on one of the finest.

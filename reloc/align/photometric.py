@@ -86,7 +86,8 @@ class PhotometricTerm:
             residual,
             weight,
         )
-        return NormalEquations(*normal_equations(jacobian, residual, weight), cost, seen)
+        hessian, gradient = normal_equations(jacobian, residual, weight)
+        return NormalEquations(hessian, gradient, cost, seen)
 
     def sample(self, unknowns: Unknowns) -> Samples:
         """Return the residuals and where the points fall."""
@@ -158,10 +159,22 @@ def _value_and_gradient(flat, corner, right, below, a, b):  # type: ignore[no-un
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _linearize(
-    points, value, reference_gradient, trust, image, rotation, translation, exposure, intrinsics, width, jacobian, residual, weight
-):  # type: ignore[no-untyped-def]
-    """Write the Jacobian (6 + 2 C, N C), residuals and weights of what is in view; return the cost and how many points that is."""
+def _linearize(  # type: ignore[no-untyped-def]
+    points,
+    value,
+    reference_gradient,
+    trust,
+    image,
+    rotation,
+    translation,
+    exposure,
+    intrinsics,
+    width,
+    jacobian,
+    residual,
+    weight,
+):
+    """Write the Jacobian (6 + 2 C, N C), residuals and weights of what is in view; return the cost and the number of points."""
     fx, fy, cx, cy = intrinsics
     channels = value.shape[1]
     flat = image.reshape(-1)

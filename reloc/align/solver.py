@@ -60,7 +60,7 @@ def solve(terms: Sequence[ResidualTerm], start: Unknowns, rule: StopRule, scale:
         terms: What to minimise.
         start: Where to begin.
         rule: When to stop.
-        scale: (6,) factors that make the pose part of a step comparable with `rule.step`, for instance pixels a metre and a radian.
+        scale: (6,) factors that make the pose part of a step comparable with `rule.step`: pixels a metre and a radian, say.
     """
     unknowns, equations = start, linearize(terms, start)
     if equations.count < rule.fewest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from reloc.commands.kernels import announce_compilation
 from reloc.commands.options import CameraOption, ConfigOption, InitOption, MapOption, MaskOption, SetOption, configuration
 from reloc.commands.overlay import check_picture_path, write_overlay
 from reloc.commands.tracking import LOST_EXIT_CODE
+from reloc.config import RelocConfig
 from reloc.errors import ConfigError
 from reloc.estimate import Estimate, Verdict
 from reloc.files import json_document
@@ -50,7 +52,7 @@ def align(
     announce_compilation()
     if overlay is not None:
         check_picture_path(overlay)
-    chosen = configuration(config, settings)
+    chosen = _for_a_still(configuration(config, settings))
     if init is None:
         raise ConfigError('tell where the camera is with --init "tx ty tz qx qy qz qw" or --init FILE')
     with open_source(image, mask=mask) as source:
@@ -63,6 +65,11 @@ def align(
     if overlay is not None:
         write_overlay(overlay, estimate, renderer)
     raise typer.Exit(LOST_EXIT_CODE if estimate.verdict is Verdict.LOST else 0)
+
+
+def _for_a_still(config: RelocConfig) -> RelocConfig:
+    """Return the configuration with the image size of stills in place of that of sequences."""
+    return replace(config, undistort=replace(config.undistort, working_width=config.undistort.still_width))
 
 
 def _record(image: str, estimate: Estimate) -> dict[str, Any]:

@@ -42,7 +42,8 @@ def cluster_faces(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> Fa
     # Rounding must not shrink the sphere, or a face at its rim would vanish at the edge of the image.
     radii = np.linalg.norm(high - low, axis=1) / 2 * (1 + 1e-5)
     corners = (slot - first[cluster]).astype(np.uint8).reshape(-1, 3)
-    return FaceClusters(own, first.astype(np.int64), corners, order, (low + high) / 2, radii.astype(np.float32))
+    centers = ((low + high) / 2).astype(np.float32)
+    return FaceClusters(own, first.astype(np.int64), corners, order, centers, radii.astype(np.float32))
 
 
 def _morton_codes(points: NDArray[np.float32]) -> NDArray[np.uint64]:
@@ -55,7 +56,7 @@ def _morton_codes(points: NDArray[np.float32]) -> NDArray[np.uint64]:
 
 def _spread(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Put two zero bits between the 16 low bits of each number."""
-    x = bits
+    x: NDArray[np.uint64] = bits
     for shift, mask in ((16, 0x0000FF0000FF), (8, 0x00F00F00F00F), (4, 0x0C30C30C30C3), (2, 0x249249249249)):
-        x = (x | (x << np.uint64(shift))) & np.uint64(mask)
+        x = np.asarray((x | (x << np.uint64(shift))) & np.uint64(mask), dtype=np.uint64)
     return x

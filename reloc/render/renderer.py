@@ -28,7 +28,7 @@ class Rendering:
     @property
     def covered(self) -> NDArray[np.bool_]:
         """(H, W), true where the map covers the pixel."""
-        return self.face_id != NO_FACE
+        return np.not_equal(self.face_id, NO_FACE)
 
     @property
     def coverage(self) -> float:
@@ -49,5 +49,5 @@ class Renderer(Protocol):
         ...
 
     def facing(self, rendering: Rendering) -> NDArray[np.float32]:
-        """Return (H, W) the cosine between the face's outward normal and the direction to the camera; 0 where nothing is covered."""
+        """Return (H, W) the cosine between outward normal and direction to the camera; 0 where nothing is covered."""
         ...

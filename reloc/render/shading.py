@@ -25,7 +25,7 @@ def shade_texture(
     intrinsics: NDArray[np.float64],
     image: NDArray[np.float32],
 ) -> None:
-    """Add colours in 0..1 to `image` (H, W, C), filled with 0, where `texels` (N, C) hold all levels of all textures one after another."""
+    """Add colours in 0..1 to `image` (H, W, C), filled with 0; `texels` (N, C) hold all levels of all textures in turn."""
     height, width = face_id.shape
     fx, fy, cx, cy = intrinsics
     planes, corners = np.empty((3, 3)), np.empty((3, 3))
@@ -54,7 +54,9 @@ def shade_texture(
             t = b0 * uv[face, 0, 1] + b1 * uv[face, 1, 1] + b2 * uv[face, 2, 1]
             _add_bilinear(texels, offset[m, fine], level_width[m, fine], level_height[m, fine], s, t, of_fine, image, v, u)
             if of_coarse > 0:
-                _add_bilinear(texels, offset[m, coarse], level_width[m, coarse], level_height[m, coarse], s, t, of_coarse, image, v, u)
+                _add_bilinear(
+                    texels, offset[m, coarse], level_width[m, coarse], level_height[m, coarse], s, t, of_coarse, image, v, u
+                )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -1,4 +1,4 @@
-"""Which of the visible surface can be aligned: in front, not at an edge, not at a grazing angle; and which points of it are best."""
+"""Which of the visible surface can be aligned (not at an edge, not at a grazing angle), and which points of it are best."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def usable_surface(rendering: Rendering, facing: NDArray[np.float32], rule: Surf
     farthest, nearest = cv2.dilate(rendering.depth, kernel), cv2.erode(rendering.depth, kernel)
     # A hole has depth 0, so it makes a step as well.
     continuous = farthest - nearest <= rule.depth_step * rendering.depth
-    return rendering.covered & continuous & (cosine >= rule.grazing_cosine)
+    usable: Mask = rendering.covered & continuous & (cosine >= rule.grazing_cosine)
+    return usable
 
 
 def away_from_rims(usable: Mask, level: int, rim_px: int) -> Mask:
-    """Return the usable pixels of a level of cv2.pyrDown's pyramid that are at least `rim_px` of its own pixels from an unusable one."""
+    """Return the usable pixels of a level of cv2.pyrDown's pyramid, at least `rim_px` of its own pixels from an unusable one."""
     radius = rim_px * max(2**level // 2, 1)
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
     near_rim = cv2.dilate((~usable).astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     step = 2**level
-    return near_rim[::step, ::step] == 0
+    clear: Mask = near_rim[::step, ::step] == 0
+    return clear
 
 
-def strongest_in_cells(
-    values: NDArray[np.float32], allowed: Mask, cell_px: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def strongest_in_cells(values: NDArray[np.float32], allowed: Mask, cell_px: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return rows and columns of the steepest allowed pixel of every square cell: well spread, well textured points.
 
     Args:
