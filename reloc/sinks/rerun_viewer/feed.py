@@ -36,7 +36,7 @@ def row_of(estimate: Estimate) -> Row:
     quality = estimate.quality
     plots = {
         "trust": {"score": estimate.score, "inlier share": quality.inlier_share, "correlation": quality.correlation},
-        "milliseconds": dict(estimate.milliseconds),
+        "milliseconds": dict(sorted(estimate.milliseconds.items(), key=lambda spent: spent[0] != "total")),
         "exposure": _exposure_curves(estimate.exposure),
         "residual": {"residual (rms)": quality.residual},
         "innovation": {"NIS, 6 degrees of freedom": quality.nis},

@@ -28,6 +28,8 @@ _OVERLAY_WIDTH_PX = 480
 _LEVELS = {Verdict.TRACKED: "INFO", Verdict.COASTING: "WARN", Verdict.LOST: "ERROR"}
 # Of middle lightness: the viewer's background is dark or light as its user's desktop is.
 _CURVE_COLORS = ((46, 160, 90), (70, 130, 230), (225, 140, 30), (200, 80, 170), (120, 120, 220), (150, 150, 60), (40, 160, 170))
+# The other stages wait in the legend: a dozen lines on one another say nothing.
+_FIRST_STAGES = ("total", "align", "render")
 _TOTAL_COLOR = (140, 140, 140)
 
 
@@ -117,7 +119,9 @@ class Scene:
             entity = f"plots/{plot}/{number}"
             if number >= len(known):
                 colors = [_curve_color(group.first_color + k, name) for k, name in enumerate(group.names)]
-                self._stream.log(entity, rr.SeriesLines(names=group.names, colors=colors), static=True)
+                visible = [plot != "milliseconds" or name in _FIRST_STAGES for name in group.names]
+                style = rr.SeriesLines(names=group.names, colors=colors, visible_series=visible)
+                self._stream.log(entity, style, static=True)
             columns = rr.Scalars.columns(scalars=group.values(values).ravel()).partition([len(group.names)] * len(rows))
             self._stream.send_columns(entity, times, columns)
 

@@ -172,9 +172,16 @@ def test_the_verdict_is_said_again_from_time_to_time_but_not_as_a_message(tmp_pa
 
 def test_every_frame_is_plotted(recording: Recording) -> None:
     assert recording.static["/plots/trust/0"]["SeriesLines:names"] == ["score", "inlier share", "correlation"]
-    assert recording.static["/plots/milliseconds/0"]["SeriesLines:names"] == ["align", "total"]
-    expected = {index: [4.0, 7.0] for index in range(len(SESSION))}
+    assert recording.static["/plots/milliseconds/0"]["SeriesLines:names"] == ["total", "align"]
+    expected = {index: [7.0, 4.0] for index in range(len(SESSION))}
     assert recording.column("/plots/milliseconds/0", "Scalars:scalars") == expected
+
+
+def test_of_the_stages_only_the_telling_ones_are_drawn_at_first(tmp_path: Path) -> None:
+    stages = {"undistort": 1.0, "align": 2.0, "total": 4.0}
+    found = save(tmp_path / "stages.rrd", [replace(SESSION[0], milliseconds=stages)])
+    assert found.static["/plots/milliseconds/0"]["SeriesLines:visible_series"] == [True, False, True]
+    assert found.static["/plots/trust/0"]["SeriesLines:visible_series"] == [True, True, True]
 
 
 def test_a_stage_that_begins_later_is_plotted_from_then_on(tmp_path: Path) -> None:
