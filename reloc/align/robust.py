@@ -25,7 +25,8 @@ def tukey(residual, width):  # type: ignore[no-untyped-def]
     if square >= 1.0:
         return width * width / 6.0, 0.0
     rest = 1.0 - square
-    return width * width / 6.0 * (1.0 - rest * rest * rest), rest * rest
+    # Multiplied out: 1 − (1 − s)³ would lose all digits where the width clips nothing.
+    return residual * residual / 6.0 * (3.0 - square * (3.0 - square)), rest * rest
 
 
 def robust_scale(residuals: Array) -> float:
