@@ -40,8 +40,11 @@ class AssessConfig:
     """Normalised innovation squared from which on a pose needs a higher correlation; a perfect filter's stay below 22.5."""
     coasting_s: Annotated[float, Ge(0)] = 0.5
     """How long the prediction stands in for frames that cannot be aligned; then the camera is LOST."""
-    model_error: Annotated[float, Ge(1)] = 40.0
-    """Factor on the covariance of the alignment: neighbouring points err together, for mesh, texture and lens are not perfect."""
+    noise_inflation: Annotated[float, Gt(0)] = 4.0
+    """Factor on the covariance that the residuals' scatter gives, for the part of the error that is new in every frame."""
+    model_error: Annotated[float, Ge(0)] = 35.0
+    """The same for the part that stays from frame to frame, since mesh, texture and lens are not perfect. No filter averages it
+    out, so it is added to what the filter claims."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,17 +56,19 @@ class Assessment:
     believed: bool
     reason: str
     """What is wrong, for people; empty where it is believed."""
-    covariance: Array
-    """(6, 6) of the measured camera_from_world."""
+    noise_covariance: Array
+    """(6, 6) of the part of the error of the measured camera_from_world that is new in every frame."""
+    model_covariance: Array
+    """(6, 6) of the part that stays from frame to frame."""
     quality: Quality
 
 
-def measurement_covariance(alignment: Alignment, config: AssessConfig) -> Array:
-    """Return (6, 6) the covariance of the aligned pose: the inverse information, inflated for what the residuals cannot show."""
+def residual_covariance(alignment: Alignment) -> Array:
+    """Return (6, 6) the covariance that the aligned pose would have if residuals were independent: the inverse information."""
     information = (alignment.information + alignment.information.T) / 2
     values, vectors = np.linalg.eigh(information)
     least = max(1e-12 * float(values[-1]), _LEAST_INFORMATION)
-    return np.asarray(config.model_error * (vectors / np.maximum(values, least)) @ vectors.T)
+    return np.asarray((vectors / np.maximum(values, least)) @ vectors.T)
 
 
 def assess(alignment: Alignment, coverage: float, depth: float, nis: float, config: AssessConfig) -> Assessment:
@@ -100,7 +105,8 @@ def assess(alignment: Alignment, coverage: float, depth: float, nis: float, conf
     score = math.prod(factors.values())
     believed = score >= config.tracked_score
     reason = "" if believed else min(factors, key=lambda name: factors[name])
-    return Assessment(score, believed, reason, measurement_covariance(alignment, config), quality)
+    scatter = residual_covariance(alignment)
+    return Assessment(score, believed, reason, config.noise_inflation * scatter, config.model_error * scatter, quality)
 
 
 def _condition(information: Array, depth: float) -> float:

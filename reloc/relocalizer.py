@@ -20,7 +20,7 @@ from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.align.exposure import neutral_exposure
 from reloc.align.keyframe import Keyframe, make_keyframe
 from reloc.align.layers import Layers, build_layers
-from reloc.assess import AssessConfig, Assessment, assess, measurement_covariance
+from reloc.assess import AssessConfig, Assessment, assess, residual_covariance
 from reloc.estimate import Estimate, Exposure, Verdict
 from reloc.frame import NANOSECONDS_PER_SECOND, Frame, RawFrame
 from reloc.geometry.se3 import SE3
@@ -50,6 +50,8 @@ class _Track:
     """What crosses frames."""
 
     motion: MotionState
+    model_covariance: Array
+    """(6, 6) of the error of the last believed pose that no filter averages out."""
     keyframe: Keyframe
     last_believed_ns: int
     lost: bool
@@ -171,7 +173,7 @@ class Relocalizer:
         with watch.stage("assess"):
             nis = math.nan
             if predicted is not None:
-                covariance = measurement_covariance(alignment, self._assess_config)
+                covariance = self._assess_config.noise_inflation * residual_covariance(alignment)
                 nis = self._motion.nis(predicted, alignment.camera_from_world, covariance)
             return Attempt(keyframe, alignment, assess(alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config))
 
@@ -189,14 +191,14 @@ class Relocalizer:
         track = self._track
         if assessment.believed:
             if predicted is None or track is None or track.lost or self._motion_config.model == "none":
-                motion = self._motion.start(now, measured, assessment.covariance, attempt.keyframe.depth)
+                motion = self._motion.start(now, measured, assessment.noise_covariance, attempt.keyframe.depth)
             else:
-                motion = self._motion.update(predicted, measured, assessment.covariance)
-            return _Track(motion, attempt.keyframe, now, lost=False), Verdict.TRACKED, ""
+                motion = self._motion.update(predicted, measured, assessment.noise_covariance)
+            return _Track(motion, assessment.model_covariance, attempt.keyframe, now, lost=False), Verdict.TRACKED, ""
         if predicted is None or track is None:
             nowhere = self._motion.start(now, self._start, _UNKNOWN_VARIANCE * np.eye(6), attempt.keyframe.depth)
             return (
-                _Track(nowhere, attempt.keyframe, now, lost=True),
+                _Track(nowhere, np.zeros((6, 6)), attempt.keyframe, now, lost=True),
                 Verdict.LOST,
                 f"not found near the first pose: {assessment.reason}",
             )
@@ -204,7 +206,7 @@ class Relocalizer:
         lost = track.lost or seconds > self._assess_config.coasting_s
         motion = self._motion.coast(predicted, track.motion)
         verdict = Verdict.LOST if lost else Verdict.COASTING
-        return _Track(motion, track.keyframe, track.last_believed_ns, lost), verdict, assessment.reason
+        return _Track(motion, track.model_covariance, track.keyframe, track.last_believed_ns, lost), verdict, assessment.reason
 
 
 def _estimate(
@@ -219,7 +221,7 @@ def _estimate(
         reason=reason,
         score=attempt.assessment.score,
         camera_from_world=track.motion.camera_from_world,
-        covariance=track.motion.pose_covariance,
+        covariance=track.motion.pose_covariance + track.model_covariance,
         exposure=alignment.exposure if tracked else _no_exposure(alignment),
         outcome=alignment.outcome,
         iterations=alignment.iterations,

@@ -56,7 +56,8 @@ def _morton_codes(points: NDArray[np.float32]) -> NDArray[np.uint64]:
 
 def _spread(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Put two zero bits between the 16 low bits of each number."""
-    x: NDArray[np.uint64] = bits
+    x = bits.copy()
     for shift, mask in ((16, 0x0000FF0000FF), (8, 0x00F00F00F00F), (4, 0x0C30C30C30C3), (2, 0x249249249249)):
-        x = np.asarray((x | (x << np.uint64(shift))) & np.uint64(mask), dtype=np.uint64)
+        x |= x << np.uint64(shift)
+        x &= np.uint64(mask)
     return x
