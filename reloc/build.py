@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,10 @@ from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.relocalizer import Relocalizer
 from reloc.render.renderer import Renderer
 from reloc.render.software import SoftwareRenderer
+from reloc.ros.bus import open_bus
 from reloc.sinks.config import ViewerConfig
 from reloc.sinks.frames_jsonl import FramesSink
+from reloc.sinks.ros_messages import RosNames
 from reloc.sinks.sink import Sink
 from reloc.sinks.summary import SummarySink
 from reloc.sinks.trajectory_file import TrajectorySink
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from reloc.sinks.rerun_viewer import RerunSink
 
 TRAJECTORY, FRAMES, SUMMARY, CONFIG, SESSION = "trajectory.txt", "frames.jsonl", "summary.json", "config.yaml", "session.rrd"
+MCAP, RECORDING = "session.mcap", "recording"
 
 
 def make_undistorter(config: RelocConfig, lens: LensCamera) -> Undistorter:
@@ -67,7 +71,35 @@ def make_files(config: RelocConfig, out: Path, lens: LensCamera) -> list[Sink]:
     """Return the sinks that write the files of a run."""
     # The summary first: it is what tells later that the files of the folder are ours.
     sinks: list[Sink] = [SummarySink(out / SUMMARY, lens=lens), TrajectorySink(out / TRAJECTORY)]
-    return [*sinks, FramesSink(out / FRAMES)] if config.output.frames else sinks
+    if config.output.frames:
+        sinks.append(FramesSink(out / FRAMES))
+    return [*sinks, *_make_consumers(config, out, lens)]
+
+
+def _make_consumers(config: RelocConfig, out: Path, lens: LensCamera) -> list[Sink]:
+    """Return the sinks that hand a run on: a recording, an MCAP file, the ROS 2 network. What is not wanted is not loaded."""
+    sinks: list[Sink] = []
+    names = RosNames(
+        config.ros.map_frame, config.ros.camera_frame, config.ros.pose_topic, config.ros.tf_topic, config.ros.diagnostics_topic
+    )
+    reserve_bytes = config.record.reserve_mib << 20
+    if config.record.enabled:
+        from reloc.sinks.recorder import Recorder, RecorderSink, RecordFormat, free_folder
+
+        form, queue_bytes = RecordFormat(config.record.format), config.record.queue_mib << 20
+        recorder = Recorder(free_folder(out / RECORDING), form=form, queue_bytes=queue_bytes, reserve_bytes=reserve_bytes)
+        sinks.append(RecorderSink(recorder, lens=lens))
+    if config.mcap.enabled:
+        from reloc.sinks.mcap import McapSink
+
+        images, quality = config.mcap.images, config.mcap.jpeg_quality
+        path = out / MCAP
+        sinks.append(McapSink(path, names=names, images=images, jpeg_quality=quality, lens=lens, reserve_bytes=reserve_bytes))
+    if config.ros.enabled:
+        from reloc.sinks.ros2 import RosSink
+
+        sinks.append(RosSink(names, partial(open_bus, config.ros.transport)))
+    return sinks
 
 
 def make_viewer(config: ViewerConfig, path: Path, mesh: TexturedMesh, renderer: Renderer) -> RerunSink | None:

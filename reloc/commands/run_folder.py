@@ -6,12 +6,12 @@ import json
 import sys
 from pathlib import Path
 
-from reloc.build import CONFIG, FRAMES, SESSION, SUMMARY, TRAJECTORY
+from reloc.build import CONFIG, FRAMES, MCAP, SESSION, SUMMARY, TRAJECTORY
 from reloc.config import RelocConfig, dump_config
 from reloc.errors import OutputError
 from reloc.files import write_atomically
 
-_OUR_FILES = (TRAJECTORY, FRAMES, SUMMARY, CONFIG, SESSION)
+_OUR_FILES = (TRAJECTORY, FRAMES, SUMMARY, CONFIG, SESSION, MCAP)
 _LARGEST_SUMMARY_BYTES = 1 << 20
 
 
@@ -35,6 +35,7 @@ def begin_folder(out: Path, config: RelocConfig, header: str) -> None:
     """Write the configuration of a run, and remove what an earlier run left that this one will not replace."""
     stale = [SESSION] if config.viewer.mode != "save" else []
     stale += [] if config.output.frames else [FRAMES]
+    stale += [] if config.mcap.enabled else [MCAP]
     comment = "".join(f"# {line}\n" for line in header.splitlines())
     write_atomically(out / CONFIG, f"{comment}\n{dump_config(config)}")
     try:

@@ -8,7 +8,7 @@ from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.assess import AssessConfig
 from reloc.motion import MotionConfig
 from reloc.render.config import RenderConfig
-from reloc.sinks.config import OutputConfig, ViewerConfig
+from reloc.sinks.config import McapConfig, OutputConfig, RecordConfig, RosConfig, ViewerConfig
 from reloc.undistort import UndistortConfig
 
 
@@ -24,3 +24,6 @@ class RelocConfig:
     assess: AssessConfig = field(default_factory=AssessConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     viewer: ViewerConfig = field(default_factory=ViewerConfig)
+    record: RecordConfig = field(default_factory=RecordConfig)
+    mcap: McapConfig = field(default_factory=McapConfig)
+    ros: RosConfig = field(default_factory=RosConfig)

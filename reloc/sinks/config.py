@@ -1,4 +1,4 @@
-"""What can be chosen about the files of a run and about the viewer."""
+"""What can be chosen about the files of a run, about the viewer, and about others who listen."""
 
 from __future__ import annotations
 
@@ -36,3 +36,51 @@ class ViewerConfig:
     """Port of the page of `serve`; 0 takes any that is free."""
     grpc_port: Annotated[int, Ge(0), Le(65535)] = 9876
     """Port through which `spawn` and `serve` hand the data to the viewer; 0 takes any that is free."""
+
+
+@dataclass(frozen=True)
+class RecordConfig:
+    """A recording of the frames, which `reloc track` can replay."""
+
+    enabled: bool = False
+    """Record into the folder `recording` of the run, or `recording_1` and so on where there is one already."""
+    format: Literal["png", "jpg", "ffv1", "h264"] = "png"
+    """How frames are kept: png and ffv1 (video) keep every bit; jpg and h264 (video) are smaller and do not."""
+    queue_mib: Annotated[int, Ge(1), Le(65_536)] = 128
+    """Images that may wait for a slow disk, in MiB; beyond it frames of a camera are left out and counted."""
+    reserve_mib: Annotated[int, Ge(0), Le(1_000_000)] = 256
+    """Recording, and the MCAP file, stop while so many MiB of the disk are still free for others."""
+
+
+@dataclass(frozen=True)
+class McapConfig:
+    """A file of ROS 2 messages, for Foxglove and the tools of ROS."""
+
+    enabled: bool = False
+    """Write session.mcap: poses, transforms, diagnostics, images and calibration. Needs `pip install 'reloc[ros]'`."""
+    images: Literal["jpg", "png", "none"] = "jpg"
+    """How images are packed: png keeps every bit; none leaves them out."""
+    jpeg_quality: Annotated[int, Ge(1), Le(100)] = 85
+    """Quality of jpg: 100 is the best and the largest."""
+
+
+@dataclass(frozen=True)
+class RosConfig:
+    """Topics of ROS 2 that are sent while the run goes on; the names hold for session.mcap as well."""
+
+    enabled: bool = False
+    """Publish poses, transforms and diagnostics. Needs a sourced ROS, or `pip install 'reloc[ros]'`."""
+    transport: Literal["auto", "cyclonedds", "rclpy"] = "auto"
+    """rclpy goes through a sourced ROS; cyclonedds does without, and stays on this machine unless CYCLONEDDS_URI is set; auto
+    takes rclpy where there is one."""
+    map_frame: str = "map"
+    """Name of the mesh's frame, after REP-105."""
+    camera_frame: str = "camera_optical_frame"
+    """Name of the camera's optical frame, after REP-103 (x right, y down, z forward). A frame has one parent only: where the
+    robot's own tree has this one, take another name or leave tf_topic empty."""
+    pose_topic: str = "/reloc/pose"
+    """Topic of geometry_msgs/PoseWithCovarianceStamped; empty sends none."""
+    tf_topic: str = "/tf"
+    """Topic of tf2_msgs/TFMessage; empty sends none."""
+    diagnostics_topic: str = "/diagnostics"
+    """Topic of diagnostic_msgs/DiagnosticArray, once a second and with every new verdict; empty sends none."""

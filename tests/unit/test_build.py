@@ -10,6 +10,7 @@ from reloc.build import (
     find_lens,
     find_map,
     find_mesh,
+    make_files,
     make_relocalizer,
     make_renderer,
     make_sinks,
@@ -129,3 +130,18 @@ def test_every_setting_of_the_viewer_reaches_it(tmp_path: Path) -> None:
     viewer = make_viewer(config.viewer, tmp_path / "x.rrd", WALL, make_renderer(config, WALL))
     assert {name: vars(viewer)[f"_{name}"] for name in settings} == settings
     assert vars(viewer)["_path"] == tmp_path / "x.rrd"
+
+
+def test_who_is_to_hear_of_a_run_can_be_chosen(tmp_path: Path) -> None:
+    settings = ["record.enabled=true", "record.format=ffv1", "mcap.enabled=true", "ros.enabled=true", "output.frames=false"]
+    sinks = make_files(load_config(None, settings), tmp_path, LENS)
+    assert [type(sink).__name__ for sink in sinks] == ["SummarySink", "TrajectorySink", "RecorderSink", "McapSink", "RosSink"]
+    assert [type(sink).__name__ for sink in make_files(RelocConfig(), tmp_path, LENS)][2:] == ["FramesSink"]
+
+
+def test_a_second_recording_leaves_the_first_alone(tmp_path: Path) -> None:
+    for _ in range(3):
+        _, _, _, recorder = make_files(load_config(None, ["record.enabled=true"]), tmp_path, LENS)
+        recorder.open(SourceInfo("made", live=True, length=None, camera=None), LENS.pinhole)
+        recorder.close()
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["recording", "recording_1", "recording_2"]

@@ -184,6 +184,15 @@ class Recorder:
         write_atomically(self.folder / "recording.json", json_document({**self._head, **figures, **stopped}))
 
 
+def free_folder(wanted: Path) -> Path:
+    """Return `wanted`, or with `_1`, `_2`, … behind it the first that does not exist: no recording is written over."""
+    folder, number = wanted, 0
+    while folder.exists():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}_{number}")
+    return folder
+
+
 def _error_of(act: Callable[[], None]) -> OutputError | None:
     try:
         act()
