@@ -14,6 +14,11 @@ from reloc.mesh.check import check_mesh
 from reloc.mesh.load import load_with_notes
 from reloc.mesh.report import MeshReport
 
+EXAMPLES = """
+reloc check hall.obj
+reloc check scan.glb --json
+"""
+
 
 def check(
     map: Annotated[Path, typer.Argument(help="The mesh: .obj with its .mtl and textures, .ply, .glb or .gltf.")],
