@@ -12,7 +12,7 @@ from reloc.commands.tracking import Request, track_into_folder
 from reloc.config import load_config
 from reloc.synthetic.recording import make_recording
 
-FRAMES = 8
+FRAMES = 5
 
 
 @pytest.fixture(scope="module")
