@@ -51,7 +51,10 @@ def _morton_codes(points: NDArray[np.float32]) -> NDArray[np.uint64]:
     low, high = points.min(axis=0), points.max(axis=0)
     extent = max(float((high - low).max()), float(np.finfo(np.float32).tiny))
     cells = ((points - low) / extent * 65535).astype(np.uint64)
-    return _spread(cells[:, 0]) | (_spread(cells[:, 1]) << np.uint64(1)) | (_spread(cells[:, 2]) << np.uint64(2))
+    codes: NDArray[np.uint64] = _spread(cells[:, 0])
+    codes |= _spread(cells[:, 1]) << np.uint64(1)
+    codes |= _spread(cells[:, 2]) << np.uint64(2)
+    return codes
 
 
 def _spread(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
