@@ -112,6 +112,20 @@ def test_the_relocalizer_begins_where_it_was_told_and_draws_with_the_shared_rend
     np.testing.assert_allclose(first.matrix, start.inverse().matrix)
 
 
+def test_every_room_of_the_relocalizer_gets_its_own_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Mock()
+    monkeypatch.setattr("reloc.build.Relocalizer", made)
+    settings = ["align.points=321", "keyframe.turned_deg=3.25", "motion.model=none", "assess.tracked_score=0.625"]
+    config = load_config(None, settings)
+    make_relocalizer(config, WALL, LENS, SE3.identity())
+    assert {name: made.call_args.kwargs[name] for name in ("align", "keyframe", "motion", "assess")} == {
+        "align": config.align,
+        "keyframe": config.keyframe,
+        "motion": config.motion,
+        "assess": config.assess,
+    }
+
+
 def test_the_files_of_a_run_are_the_ones_configured(tmp_path: Path) -> None:
     renderer = make_renderer(RelocConfig(), WALL)
     names = [type(sink).__name__ for sink in make_sinks(RelocConfig(), tmp_path, LENS, WALL, renderer)]

@@ -51,6 +51,15 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
     assert load_config(path) == config
 
 
+@pytest.mark.parametrize(
+    "text", ["1e-3", "1E5", "12", "true", "null", "", "no", "a: b", "# x", "'", '"', "a\nb", "é\x85\x7f", "512MiB"]
+)
+def test_a_text_stays_a_text(tmp_path: Path, text: str) -> None:
+    config = replace(RelocConfig(), viewer=replace(RelocConfig().viewer, memory_limit=text))
+    (tmp_path / "c.yaml").write_text(dump_config(config), encoding="utf-8", newline="")
+    assert load_config(tmp_path / "c.yaml").viewer.memory_limit == text
+
+
 def test_other_readers_of_yaml_read_the_defaults_alike() -> None:
     found = yaml.safe_load(dump_config(RelocConfig()))
     expected = {
@@ -67,14 +76,18 @@ def test_every_setting_is_explained(path: str) -> None:
     assert key is not None
     assert len(key.help) > 15, "write a docstring under the field: unit and effect"
     assert key.help.endswith(".")
-    words = " ".join(line.strip().removeprefix("# ") for line in dump_config(RelocConfig()).splitlines())
-    assert f"{key.help} ({allowed(key.type)}) {key.name}: " in words
+    assert f"{key.help} ({allowed(key.type)}) {key.name}: " in _unwrapped()
+
+
+def _unwrapped() -> str:
+    """Return the defaults and their explanations as one line."""
+    return " ".join(line.strip().removeprefix("# ") for line in dump_config(RelocConfig()).splitlines())
 
 
 def test_every_section_says_what_it_is_for() -> None:
     for key in keys_of(RelocConfig).values():
         assert key.is_section
-        assert f"# {(key.type.__doc__ or '').splitlines()[0]}\n{key.name}:\n" in dump_config(RelocConfig())
+        assert f" {(key.type.__doc__ or '').splitlines()[0]} {key.name}: " in f" {_unwrapped()}"
 
 
 def test_no_line_is_wider_than_a_page() -> None:
