@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,15 @@ def _recording(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"the recording {name} is not at {folder}")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    """The commands send the library's log to stderr; the tests after them want to see it as it was."""
+    logger = logging.getLogger("reloc")
+    before = logger.handlers[:], logger.propagate, logger.level
+    yield
+    logger.handlers, logger.propagate, logger.level = before[0], before[1], before[2]
 
 
 @pytest.fixture(scope="session")
