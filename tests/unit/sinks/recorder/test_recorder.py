@@ -184,6 +184,19 @@ def test_a_full_disk_stops_the_recording_and_nothing_else(tmp_path: Path, caplog
     assert not summary["complete"]
 
 
+def test_a_picture_has_its_name_only_once_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(source: object, target: Path) -> None:
+        raise OSError(errno.EIO, f"no name for {target.name}")
+
+    recorder = Recorder(tmp_path / "r", reserve_bytes=0)
+    recorder.open(INFO, None)
+    monkeypatch.setattr("os.replace", fail)
+    recorder.put(RawFrame(0, 0, _noise(0, "grey8")))
+    recorder.close()
+    assert "no name for 000000.png" in str(recorder.failure)
+    assert list((tmp_path / "r" / "images").iterdir()) == []
+
+
 def test_recording_stops_while_the_others_still_have_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = iter([2000 << 20, 100 << 20])
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": next(free)}))
