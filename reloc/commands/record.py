@@ -17,7 +17,9 @@ from reloc.frame import NANOSECONDS_PER_SECOND, RawFrame
 from reloc.geometry.calibration import load_calibration
 from reloc.node import StopFlag, stop_on_signals
 from reloc.sinks.recorder import Recorder, RecordFormat
+from reloc.sources.live import CAMERAS, open_camera
 from reloc.sources.open import open_source
+from reloc.sources.options import CameraOptions
 from reloc.sources.source import FrameSource
 
 EXAMPLES = """
@@ -56,7 +58,7 @@ def record(
     folder = Path("recordings") / datetime.now().strftime("%Y%m%d-%H%M%S") if out is None else out
     lens = None if camera is None else load_calibration(camera)
     recorder = Recorder(folder, form=form)
-    with open_source(source, fps=fps) as opened, stop_on_signals() as stop:
+    with _opened(source, fps) as opened, stop_on_signals() as stop:
         recorder.open(opened.info, lens or opened.info.camera)
         try:
             _record(opened, recorder, duration, stop)
@@ -69,6 +71,13 @@ def record(
     print(f"{folder}: {recorder.written} frames{_left_out(recorder)}")
     if lens is None and opened.info.camera is None:
         print("The source brings no calibration: add camera.yaml to the folder, or give --camera when you track it.")
+
+
+def _opened(spec: str, fps: float | None) -> FrameSource:
+    """Return a camera, or a recording at no pace of its own: as fast as the disk takes it."""
+    if spec.startswith("/dev/") or spec.partition(":")[0].lower() in CAMERAS:
+        return open_camera(spec, CameraOptions(fps=fps))
+    return open_source(spec, fps=fps)
 
 
 def _record(source: FrameSource, recorder: Recorder, duration_s: float | None, stop: StopFlag) -> None:

@@ -19,12 +19,24 @@ from reloc.sources.rosbag import holds_bag, open_bag
 from reloc.sources.source import FrameSource
 from reloc.sources.video import VIDEO_SUFFIXES, VideoFile
 
+
+def _open_recorded(path: Path) -> FrameSource:
+    """Open a `.db3` or `.bag` file: librealsense and ROS 2 both write `.db3`, librealsense and ROS 1 `.bag`."""
+    from reloc.sources.realsense import is_realsense_recording, open_realsense_recording
+
+    if is_realsense_recording(path):
+        return open_realsense_recording(path)
+    if path.suffix.lower() == ".bag":
+        raise SourceError("A bag of ROS 1 cannot be read; convert it first: rosbags-convert --src FILE.bag --dst FOLDER", path)
+    return open_bag(path)
+
+
 # Sources named `scheme:rest` rather than by a path, such as live cameras (`realsense:SERIAL`, `webcam:0`, `rtsp://…`).
 # Each gets the whole text. Add one here, and a line to `_EXPECTED`.
 SCHEMES: Mapping[str, Callable[[str], FrameSource]] = {"ros": open_topic}
 
 # Files that are neither images nor videos (`.mcap`, `.bag`, `.db3`). Add a reader by its suffix here, and a line to `_EXPECTED`.
-CONTAINERS: Mapping[str, Callable[[Path], FrameSource]] = {".mcap": open_bag}
+CONTAINERS: Mapping[str, Callable[[Path], FrameSource]] = {".mcap": open_bag, ".db3": _open_recorded, ".bag": _open_recorded}
 
 _EXPECTED = (
     "A recording folder, a folder of images, a video, a ROS 2 bag, an image or a pattern such as “frames/*.png” was expected"

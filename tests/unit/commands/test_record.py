@@ -12,11 +12,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from reloc.cli import make_app
+from reloc.commands import record as record_module
 from reloc.errors import OutputError, SourceError
 from reloc.frame import RawFrame
 from reloc.geometry.calibration import save_calibration
 from reloc.sources import open as open_module
 from reloc.sources.open import open_source
+from reloc.sources.options import CameraOptions
+from reloc.sources.source import FrameSource
 from tests.unit.sinks.estimates import LENS
 from tests.unit.sources.made import ListSource, frames, picture, write_image, write_video
 
@@ -85,6 +88,19 @@ def test_a_camera_that_breaks_off_leaves_what_came_before(tmp_path: Path, monkey
     assert str(result.exception) == "unplugged"
     assert camera.closed == 1
     assert len(list(open_source(str(tmp_path / "r")))) == 4
+
+
+@pytest.mark.parametrize("spec", ["webcam:3", "realsense", "/dev/video3"])
+def test_cameras_are_asked_for_their_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str) -> None:
+    asked: list[tuple[str, float | None]] = []
+
+    def camera(name: str, options: CameraOptions) -> FrameSource:
+        asked.append((name, options.fps))
+        return ListSource(frames(2), live=True)
+
+    monkeypatch.setattr(record_module, "open_camera", camera)
+    assert _run(spec, "--fps", 15, "--out", tmp_path / "r").exit_code == 0
+    assert asked == [(spec, 15.0)]
 
 
 class Endless(ListSource):

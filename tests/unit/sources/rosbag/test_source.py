@@ -62,7 +62,7 @@ def test_a_folder_without_its_metadata_is_read_by_its_files(tmp_path: Path, suff
     folder = write_bag(tmp_path / "bag", _raw(), mcap=suffix == "mcap")
     (folder / "metadata.yaml").unlink()
     assert len(list(open_source(str(folder)))) == 6
-    assert len(list(open_bag(next(folder.glob(f"*.{suffix}"))))) == 6
+    assert len(list(open_source(str(next(folder.glob(f"*.{suffix}")))))) == 6
 
 
 @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
@@ -158,6 +158,12 @@ def test_a_missing_package_is_named_with_what_to_install(tmp_path: Path, monkeyp
     with pytest.raises(ConfigError, match=r"pip install 'reloc\[ros\]'"):
         list(open_bag(folder))
     cdr.typestore.cache_clear()
+
+
+def test_a_bag_of_ros_1_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.bag").write_bytes(b"#ROSBAG V2.0\n" + b"x" * 5000)
+    with pytest.raises(SourceError, match="rosbags-convert"):
+        open_source(str(tmp_path / "a.bag"))
 
 
 @pytest.mark.parametrize("name", ["a.mcap", "a.db3"])
