@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3
 from reloc.mesh.textured_mesh import TexturedMesh
+from reloc.render.software import SoftwareRenderer
+from reloc.synthetic.scene import make_room
 
 # Where nothing is special: no axis of the camera lies along one of the world.
 ANYWHERE = SE3.exp([0.3, -1.2, 0.8, 0.4, -0.9, 0.25])
+
+
+@cache
+def room() -> SoftwareRenderer:
+    """Return the renderer of the made-up room, which takes a second to make: one for all tests."""
+    return SoftwareRenderer(make_room())
 
 
 def quad_corners(center: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
@@ -23,7 +33,7 @@ QUAD_UV = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 
 
 def textured_quads(quads: list[tuple[np.ndarray, np.ndarray]]) -> TexturedMesh:
-    """Return a mesh of quads, each with its corners (4, 3) in the world and a texture of its own, upright as seen from in front."""
+    """Return a mesh of quads, each with its corners (4, 3) in the world and a texture of its own, upright from in front."""
     corners = np.concatenate([corners for corners, _ in quads])
     faces = np.concatenate([QUAD_FACES + 4 * number for number in range(len(quads))])
     return TexturedMesh(
@@ -53,3 +63,63 @@ def bare_mesh(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray | None
         textures=(),
         vertex_colors=(white if colors is None else colors).astype(np.uint8),
     )
+
+
+# A corner of three painted walls, whose paint is a formula: what a camera sees of it can be computed without any mesh,
+# texture, level or renderer, and so judges all of these.
+
+_WAVES = np.random.default_rng(5)
+_PAINT = [
+    (_WAVES.uniform(-1, 1, (10, 2)) * [18.0, 18.0], _WAVES.uniform(0, 2 * np.pi, (3, 10)), _WAVES.uniform(0.5, 1.0, (3, 10)))
+    for _ in range(3)
+]
+# Origin and the two edges of each wall, in metres: 3 × 3 m each, seen from the side where all coordinates are positive.
+_WALLS = [
+    (np.array([0.0, 0.0, 3.0]), np.array([0.0, 3.0, 0.0]), np.array([0.0, 0.0, -3.0])),
+    (np.array([3.0, 0.0, 3.0]), np.array([-3.0, 0.0, 0.0]), np.array([0.0, 0.0, -3.0])),
+    (np.array([0.0, 3.0, 0.0]), np.array([3.0, 0.0, 0.0]), np.array([0.0, -3.0, 0.0])),
+]
+_TEXELS = 256
+
+
+def _paint(wall: int, s: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """RGB (..., 3) around 0.5 of a wall at (s, t) in 0..1: ten plane waves, none shorter than a quarter of a metre."""
+    frequencies, phases, amplitudes = _PAINT[wall]
+    angle = 2 * np.pi * (s[..., None] * frequencies[:, 0] + t[..., None] * frequencies[:, 1]) / 2
+    waves = np.sin(angle[..., None, :] + phases) * amplitudes
+    return 0.5 + 0.055 * waves.sum(axis=-1)
+
+
+def painted_corner() -> TexturedMesh:
+    """Return the corner as a map: three quads with a texture of 256² texels each."""
+    centers = (np.arange(_TEXELS) + 0.5) / _TEXELS
+    s, t = np.meshgrid(centers, centers)
+    textures = [np.rint(255 * np.clip(_paint(wall, s, t), 0, 1)).astype(np.uint8) for wall in range(3)]
+    corners = [np.stack([o, o + a, o + a + b, o + b]) for o, a, b in _WALLS]
+    return textured_quads(list(zip(corners, textures, strict=True)))
+
+
+def photograph_of_the_corner(camera: PinholeCamera, camera_from_world: SE3) -> tuple[np.ndarray, np.ndarray]:
+    """Return the RGB image (H, W, 3) of the corner in 0..1 and where a wall is hit (H, W), from the plane of each."""
+    v, u = np.mgrid[: camera.height, : camera.width]
+    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u, dtype=float)], axis=-1)
+    image, nearest = np.zeros((*u.shape, 3)), np.full(u.shape, np.inf)
+    for wall, (origin, along, below) in enumerate(_WALLS):
+        system = np.stack(
+            np.broadcast_arrays(camera_from_world.rotation @ along, camera_from_world.rotation @ below, -rays), axis=-1
+        )
+        right = np.broadcast_to(-camera_from_world.apply(origin), rays.shape)[..., None]
+        s, t, depth = np.moveaxis(np.linalg.solve(system, right)[..., 0], -1, 0)
+        here = (np.abs(s - 0.5) <= 0.5) & (np.abs(t - 0.5) <= 0.5) & (depth > 0) & (depth < nearest)
+        image[here], nearest[here] = _paint(wall, s[here], t[here]), depth[here]
+    return np.clip(image, 0, 1), np.isfinite(nearest)
+
+
+def view_of_the_corner(offset: np.ndarray | None = None) -> SE3:
+    """Return camera_from_world of a camera that looks into the corner from 2.5 m away, moved by exp(offset)."""
+    position, target = np.array([2.3, 2.1, 1.9]), np.array([0.35, 0.45, 0.55])
+    forward = (target - position) / np.linalg.norm(target - position)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    world_from_camera = SE3(np.stack([right, np.cross(forward, right), forward], axis=1), position)
+    return SE3.exp(np.zeros(6) if offset is None else offset) @ world_from_camera.inverse()

@@ -62,3 +62,13 @@ FLOAT32_TEXEL = 1e-4
 LEVEL_ROUNDING = 0.51 / 255
 # Cosines from float32 vertices a few centimetres apart.
 NORMAL = 1e-4
+# A fused kernel and its slow twin: sums of some hundred products of float64 in another order.
+TWIN = 1e-9
+# 1.4826 for 1 / 0.674490.
+MAD_CONSTANT = 1e-5
+# Where least squares end that are stopped at a relative fall of the cost of 1e-14: its root, times a few.
+SOLVED = 1e-6
+# Variances as differences of float32 means of squares, divided by deviations of 0.02 and more.
+LOCAL_NORMALISATION = 2e-4
+# Points of a keyframe behind the centres of its pixels: float32 depths, float64 else.
+PICKED_PX = 1e-3

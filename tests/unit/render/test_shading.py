@@ -11,8 +11,8 @@ from reloc.geometry.se3 import SE3
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.render.renderer import Rendering
 from reloc.render.software import SoftwareRenderer
-from reloc.synthetic.scene import ROOM_M, make_room
-from tests.scenes import ANYWHERE, bare_mesh, filling_quad, quad_corners, textured_quads
+from reloc.synthetic.scene import ROOM_M
+from tests.scenes import ANYWHERE, bare_mesh, filling_quad, quad_corners, room, textured_quads
 from tests.tolerances import FLOAT32_TEXEL, LEVEL_ROUNDING, NORMAL
 
 CAMERA = PinholeCamera(64, 48, 50.0, 52.0, 30.7, 25.1)
@@ -178,9 +178,8 @@ def test_luminance_of_colours_at_vertices() -> None:
 
 
 def test_the_cosine_is_that_of_the_normals_of_trimesh() -> None:
-    mesh = make_room()
-    normals = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).face_normals
-    renderer, rng = SoftwareRenderer(mesh), np.random.default_rng(6)
+    renderer, rng = room(), np.random.default_rng(6)
+    normals = trimesh.Trimesh(renderer.mesh.vertices, renderer.mesh.faces, process=False).face_normals
     for turn in Rotation.random(4, rng=rng):
         pose = SE3(turn.as_matrix(), rng.uniform(np.full(3, 0.2), np.array(ROOM_M) - 0.2)).inverse()
         rendering = renderer.render(CAMERA, pose)

@@ -15,9 +15,9 @@ from reloc.mesh.load import load_mesh
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.render.renderer import NO_FACE, Rendering
 from reloc.render.software import SoftwareRenderer
-from reloc.synthetic.scene import ROOM_M, make_room
+from reloc.synthetic.scene import ROOM_M
 from tests.oracles.ray_caster import RayCaster, View
-from tests.scenes import bare_mesh
+from tests.scenes import bare_mesh, room
 from tests.tolerances import DEPTH_SHARE, OTHER_FACE_SHARE, SAME_DEPTH_SHARE
 
 # The renderer's near plane, as a share of the map's diagonal: its only freedom that a ray caster must know of.
@@ -81,13 +81,12 @@ def test_kitchen_from_anywhere_in_it(kitchen: Path) -> None:
 
 
 def test_a_closed_room_is_closed_from_every_place_in_it() -> None:
-    mesh = make_room()
-    renderer, rng = SoftwareRenderer(mesh), np.random.default_rng(1)
+    renderer, rng = room(), np.random.default_rng(1)
     for turn in Rotation.random(8, rng=rng):
         pose = SE3(turn.as_matrix(), rng.uniform(np.full(3, 0.1), np.array(ROOM_M) - 0.1)).inverse()
         rendering = renderer.render(WIDE, pose)
         assert rendering.coverage == 1.0
-        assert_same_view(rendering, ray_cast(mesh, WIDE, pose))
+        assert_same_view(rendering, ray_cast(renderer.mesh, WIDE, pose))
 
 
 # Clipping

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+
+from reloc.geometry.se3 import rotation_angle
+from reloc.guesses import neighbourhood
+from tests.scenes import ANYWHERE
+from tests.tolerances import ALGEBRA
+
+
+def test_the_pose_itself_comes_first() -> None:
+    np.testing.assert_allclose(neighbourhood(ANYWHERE)[0].matrix, ANYWHERE.matrix, rtol=0, atol=ALGEBRA)
+
+
+def test_the_camera_turns_about_its_own_centre() -> None:
+    center = ANYWHERE.inverse().translation
+    for pose in neighbourhood(ANYWHERE):
+        np.testing.assert_allclose(pose.inverse().translation, center, rtol=0, atol=ALGEBRA)
+
+
+def test_no_guess_rolls_the_image() -> None:
+    for pose in neighbourhood(ANYWHERE):
+        assert abs((pose @ ANYWHERE.inverse()).log()[5]) < ALGEBRA
+
+
+def test_nearer_guesses_come_first_and_none_twice() -> None:
+    guesses = neighbourhood(ANYWHERE)
+    angles = [rotation_angle(ANYWHERE, pose) for pose in guesses]
+    assert (np.diff(angles) > -1e-3).all()
+    apart = [rotation_angle(a, b) for i, a in enumerate(guesses) for b in guesses[:i]]
+    assert min(apart) > np.radians(1)
+
+
+def test_every_turn_up_to_nine_degrees_lies_near_a_guess() -> None:
+    turns = np.array([(pose @ ANYWHERE.inverse()).log()[3:5] for pose in neighbourhood(ANYWHERE)])
+    wanted = np.radians(np.stack(np.meshgrid(np.linspace(-9, 9, 13), np.linspace(-9, 9, 13)), axis=-1).reshape(-1, 2))
+    distances = np.linalg.norm(wanted[:, None] - turns, axis=2).min(axis=1)
+    assert np.degrees(distances.max()) < 2.2
+
+
+def test_guesses_lie_evenly_to_all_sides() -> None:
+    turns = np.array([(pose @ ANYWHERE.inverse()).log()[3:5] for pose in neighbourhood(ANYWHERE)])
+    np.testing.assert_allclose(turns.sum(axis=0), 0, atol=ALGEBRA * 10)
