@@ -47,11 +47,20 @@ def make_renderer(config: RelocConfig, mesh: TexturedMesh) -> Renderer:
 
 
 def make_relocalizer(
-    config: RelocConfig, mesh: TexturedMesh, lens: LensCamera, world_from_camera: SE3, *, renderer: Renderer | None = None
+    config: RelocConfig,
+    mesh: TexturedMesh,
+    lens: LensCamera,
+    world_from_camera: SE3,
+    *,
+    renderer: Renderer | None = None,
+    undistorter: Undistorter | None = None,
 ) -> Relocalizer:
-    """Return a relocalizer that expects its first frame near `world_from_camera`; a `renderer` of the mesh may be shared."""
+    """Return a relocalizer that expects its first frame near `world_from_camera`.
+
+    A `renderer` of the mesh and an `undistorter` of the lens, which take time to get going, may be shared.
+    """
     return Relocalizer(
-        make_undistorter(config, lens),
+        make_undistorter(config, lens) if undistorter is None else undistorter,
         make_renderer(config, mesh) if renderer is None else renderer,
         world_from_camera.inverse(),
         align=config.align,
@@ -68,15 +77,18 @@ def make_sinks(config: RelocConfig, out: Path, lens: LensCamera, mesh: TexturedM
 
 
 def make_files(config: RelocConfig, out: Path, lens: LensCamera) -> list[Sink]:
-    """Return the sinks that write the files of a run."""
+    """Return the sinks that write the files of a run, and those that hand it on."""
+    return [*make_text_files(config, out, SummarySink(out / SUMMARY, lens=lens)), *make_consumers(config, out, lens)]
+
+
+def make_text_files(config: RelocConfig, out: Path, summary: SummarySink) -> list[Sink]:
+    """Return the sinks that write the small files of a run, none of which makes anybody wait."""
     # The summary first: it is what tells later that the files of the folder are ours.
-    sinks: list[Sink] = [SummarySink(out / SUMMARY, lens=lens), TrajectorySink(out / TRAJECTORY)]
-    if config.output.frames:
-        sinks.append(FramesSink(out / FRAMES))
-    return [*sinks, *_make_consumers(config, out, lens)]
+    sinks: list[Sink] = [summary, TrajectorySink(out / TRAJECTORY)]
+    return [*sinks, FramesSink(out / FRAMES)] if config.output.frames else sinks
 
 
-def _make_consumers(config: RelocConfig, out: Path, lens: LensCamera) -> list[Sink]:
+def make_consumers(config: RelocConfig, out: Path, lens: LensCamera) -> list[Sink]:
     """Return the sinks that hand a run on: a recording, an MCAP file, the ROS 2 network. What is not wanted is not loaded."""
     sinks: list[Sink] = []
     names = RosNames(
@@ -153,12 +165,13 @@ def find_map(asked: Path | None, source: str) -> Path:
     raise ConfigError("there is no map: name one with --map MESH; only a recording that holds a folder `map` can do without")
 
 
-def find_lens(asked: Path | None, info: SourceInfo) -> LensCamera:
-    """Return the calibration to use: the one asked for, or the one that the source brings along."""
+def find_lens(asked: Path | None, info: SourceInfo, option: str = "--camera") -> LensCamera:
+    """Return the calibration to use: the one asked for (by `option`), or the one that the source brings along."""
     if asked is not None:
         return load_calibration(asked)
     if info.camera is not None:
         return info.camera
     raise ConfigError(
-        "there is no calibration: name one with --camera FILE; only a recording that holds a camera.yaml can do without"
+        f"there is no calibration: name one with {option} FILE; only a camera that brings its own, or a recording with a "
+        "camera.yaml, can do without"
     )

@@ -27,6 +27,7 @@ class Command:
 
 COMMANDS = (
     Command("track", "reloc.commands.track", "Tell where the camera was at every frame of a recording."),
+    Command("live", "reloc.commands.live", "Tell where a camera is while it runs."),
     Command("record", "reloc.commands.record", "Record a camera into a folder that can be replayed."),
     Command("align", "reloc.commands.align", "Refine the pose of one image, and say how well it fits."),
     Command("evaluate", "reloc.commands.evaluate", "Say how far trajectories are from the ground truth."),

@@ -31,6 +31,20 @@ def first_pose(init: str, timestamp_ns: int) -> SE3:
     raise ConfigError(f"the first pose is seven numbers `{POSE_FORM}` in quotes, or a file with a trajectory; {found}", init)
 
 
+def some_pose(init: str) -> SE3:
+    """Return a pose that `init` holds, whatever its time: for what must be made ready before there is a frame.
+
+    Raises `ConfigError` as `first_pose` does.
+    """
+    path = Path(init).expanduser()
+    if not path.is_file():
+        return first_pose(init, 0)
+    try:
+        return load_tum(path).pose(0)
+    except (TrajectoryError, IndexError) as error:
+        raise ConfigError(f"no first pose: {error}", path) from error
+
+
 def _nearest(path: Path, timestamp_ns: int) -> SE3:
     try:
         trajectory = load_tum(path)

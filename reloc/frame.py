@@ -29,6 +29,9 @@ class RawFrame:
     """(H, W), true where the image must not be used (the robot's own arm), or None."""
     depth: NDArray[np.float32] | None = None
     """(H, W) metres along the optical axis in the pixels of `image`, 0 where nothing was measured; None from most cameras."""
+    host_ns: int | None = None
+    """When it was exposed on this computer's `time.monotonic_ns`, as well as that can be told: where the camera's clock says
+    nothing about now, when it arrived; in a replay, when it was due. None where nobody needs to know."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from reloc.estimate import Estimate, Verdict
 
-_COLORS = {Verdict.TRACKED: "green", Verdict.COASTING: "yellow", Verdict.LOST: "red"}
+COLORS = {Verdict.TRACKED: "green", Verdict.COASTING: "yellow", Verdict.LOST: "red"}
 
 
 @contextmanager
@@ -36,4 +36,4 @@ def progress_bar(total: int | None) -> Iterator[Callable[[Estimate], None]]:
 
 def _counted(counts: Counter[Verdict]) -> str:
     """Return the verdicts that occurred, in their colours."""
-    return " ".join(f"[{_COLORS[verdict]}]{counts[verdict]} {verdict}[/]" for verdict in Verdict if counts[verdict])
+    return " ".join(f"[{COLORS[verdict]}]{counts[verdict]} {verdict}[/]" for verdict in Verdict if counts[verdict])

@@ -57,7 +57,7 @@ def track_into_folder(request: Request) -> int:
     """Track, say how it went, and return the exit code. Raises `RelocError` where it cannot begin, or the source breaks off."""
     announce_compilation()
     with open_source(request.source, fps=request.fps, mask=request.mask, every=request.every) as source:
-        init = _require_init(request.init, source.info)
+        init = require_init(request.init, source.info)
         mesh_file, lens = find_map(request.map, request.source), find_lens(request.camera, source.info)
         check_folder(request.out, overwrite=request.overwrite)
         raw, frames = peeked(source)
@@ -65,7 +65,7 @@ def track_into_folder(request: Request) -> int:
         mesh = load_mesh(mesh_file)
         renderer = make_renderer(request.config, mesh)
         relocalizer = make_relocalizer(request.config, mesh, lens, start, renderer=renderer)
-        begin_folder(request.out, request.config, _header())
+        begin_folder(request.out, request.config, header())
         with stop_on_signals() as stop, progress_bar(source.info.length) as progress:
             sinks = _make_sinks(request, lens, mesh, renderer, stop)
             result = run(frames, relocalizer, sinks, progress=progress, stop=stop)
@@ -73,7 +73,8 @@ def track_into_folder(request: Request) -> int:
     return stop.exit_code or _exit_code(result)
 
 
-def _require_init(init: str | None, info: SourceInfo) -> str:
+def require_init(init: str | None, info: SourceInfo) -> str:
+    """Return what says where the camera is at first. Raises `ConfigError` that tells what to do where nothing does."""
     if init is not None:
         return init
     hint = (
@@ -82,7 +83,7 @@ def _require_init(init: str | None, info: SourceInfo) -> str:
     raise ConfigError(f'tell where the camera is at the first frame with --init "tx ty tz qx qy qz qw" or --init FILE{hint}')
 
 
-def _header() -> str:
+def header() -> str:
     """Return what to write above the configuration, so that a run can be repeated."""
     return f"reloc {__version__}: all settings of this run, which was started by\n{shlex.join(['reloc', *sys.argv[1:]])}"
 
@@ -129,7 +130,7 @@ def _report(result: RunResult, request: Request, info: SourceInfo) -> None:
     """Print what a person wants to know after a run."""
     counts = ", ".join(f"{result.verdicts.get(verdict, 0)} {verdict}" for verdict in Verdict)
     print(f"{result.frames} frames: {counts}{' (stopped before the end)' if result.stopped else ''}")
-    print(_timing(read_summary(request.out).get("milliseconds")))
+    print(timing(read_summary(request.out).get("milliseconds")))
     print(f"{request.out}: {', '.join(written_files(request.out))}")
     for hint in _next_steps(request, info):
         print(f"next: {hint}")
@@ -139,7 +140,8 @@ def _report(result: RunResult, request: Request, info: SourceInfo) -> None:
         print("lost: the run ended LOST or fewer than half of its frames were tracked; frames.jsonl says why", file=sys.stderr)
 
 
-def _timing(stages: object) -> str:
+def timing(stages: object) -> str:
+    """Return in words how long a frame took, from the `milliseconds` of a summary."""
     if not isinstance(stages, Mapping) or "total" not in stages:
         return "no timings"
     slowest = sorted((name for name in stages if name != "total"), key=lambda name: -stages[name]["median"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.assess import AssessConfig
+from reloc.live.config import LiveConfig
 from reloc.motion import MotionConfig
 from reloc.render.config import RenderConfig
 from reloc.sinks.config import McapConfig, OutputConfig, RecordConfig, RosConfig, ViewerConfig
@@ -27,3 +28,4 @@ class RelocConfig:
     record: RecordConfig = field(default_factory=RecordConfig)
     mcap: McapConfig = field(default_factory=McapConfig)
     ros: RosConfig = field(default_factory=RosConfig)
+    live: LiveConfig = field(default_factory=LiveConfig)

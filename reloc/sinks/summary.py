@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -30,12 +30,12 @@ class SummarySink:
         path: Path,
         *,
         lens: LensCamera | None = None,
-        dropped: Callable[[], int] | None = None,
+        figures: Callable[[], Mapping[str, Any]] | None = None,
         interval_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Write to `path`; `lens` is the calibration in use where the source brings none, `dropped` counts frames never seen."""
-        self._path, self._lens, self._dropped = path, lens, dropped
+        """Write to `path`; `lens` is the calibration in use where the source brings none, `figures` returns more to write."""
+        self._path, self._lens, self._more = path, lens, figures
         self._interval_s, self._clock = interval_s, clock
         self._verdicts: Counter[str] = Counter()
         self._stages: dict[str, DurationHistogram] = {}
@@ -64,6 +64,10 @@ class SummarySink:
         self._keyframes += estimate.keyframe_renewed
         for stage, milliseconds in estimate.milliseconds.items():
             self._stages.setdefault(stage, DurationHistogram()).add(milliseconds)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Write the summary anew if that is due: also `figures` may have changed, where no frames come."""
         if self._clock() - self._written_s >= self._interval_s:
             self._save(complete=False)
 
@@ -83,7 +87,7 @@ class SummarySink:
             "verdicts": {verdict.value: self._verdicts[verdict.value] for verdict in Verdict},
             "milliseconds": stages,
             "keyframes": self._keyframes,
-            **({} if self._dropped is None else {"dropped": self._dropped()}),
+            **({} if self._more is None else self._more()),
             "wall_s": round(self._written_s - self._opened_s, 3),
             **self._head,
         }

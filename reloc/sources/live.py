@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from reloc.errors import SourceError
 from reloc.sources.open import open_source
 from reloc.sources.options import CameraOptions
+from reloc.sources.prefetch import prefetched
 from reloc.sources.replay import replayed
 from reloc.sources.source import FrameSource
 
@@ -66,4 +67,5 @@ def open_camera(spec: str, options: CameraOptions | None = None) -> FrameSource:
     if scheme and scheme[1].lower() in CAMERAS:
         return CAMERAS[scheme[1].lower()](spec, options)
     source = open_source(spec)
-    return source if source.info.live else replayed(source, options.rate_hz)
+    # Read ahead, so that decoding does not make the frames of a replay late.
+    return source if source.info.live else replayed(prefetched(source), options.rate_hz)

@@ -21,9 +21,9 @@ def replayed(
 ) -> FrameSource:
     """Return a live source that delivers each frame of a recording when it is due, and never leaves one out by itself.
 
-    Frames are due `rate_hz` a second, or else at the distances of their timestamps, counted from when the first one was asked
-    for. They keep the timestamps of the recording. A consumer that was late gets those that have become due meanwhile at once,
-    as from a camera with endless buffers.
+    Frames are due `rate_hz` a second, or else at the distances of their timestamps, counted from when the second one is asked
+    for: a consumer may take its time over the first, to get going. They keep the timestamps of the recording. A consumer that was
+    late gets those that have become due meanwhile at once, as from a camera with endless buffers.
 
     Args:
         source: The recording.
@@ -33,18 +33,22 @@ def replayed(
     """
     if rate_hz is not None and not 0 < rate_hz < float("inf"):
         raise SourceError(f"The rate of a replay must be a positive number of frames a second, not {rate_hz}")
-    return DerivedSource(source, lambda inner: _paced(inner, rate_hz, clock, sleep), replace(source.info, live=True))
+    info = replace(source.info, live=True, replayed=True)
+    return DerivedSource(source, lambda inner: _paced(inner, rate_hz, clock, sleep), info)
 
 
 def _paced(
     source: FrameSource, rate_hz: float | None, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> Iterator[RawFrame]:
-    begun_s: float | None = None
-    first_ns = 0
+    begun_s, first_ns = clock(), 0
     for count, frame in enumerate(source):
-        if begun_s is None:
+        if count == 0:
             begun_s, first_ns = clock(), frame.timestamp_ns
         after_s = (frame.timestamp_ns - first_ns) / NANOSECONDS_PER_SECOND if rate_hz is None else count / rate_hz
-        while (early_s := begun_s + after_s - clock()) > 0:
+        due_s = begun_s + after_s
+        while (early_s := due_s - clock()) > 0:
             sleep(early_s)
-        yield frame
+        # When it was due, not when it comes: what makes it late is part of the latency that the replay is there to show.
+        yield replace(frame, host_ns=round(due_s * NANOSECONDS_PER_SECOND))
+        if count == 0:
+            begun_s = clock()

@@ -27,6 +27,8 @@ class SourceInfo:
     """What the timestamps count from, for people: `recording`, `video`, `device`, `host`, ..."""
     groundtruth: Path | None = None
     """A TUM trajectory that came with the recording."""
+    replayed: bool = False
+    """Whether it is a recording that is played as if it were live: it has an end, and cannot be opened again in its middle."""
 
 
 @runtime_checkable

@@ -58,7 +58,7 @@ def test_durations_at_and_beyond_the_ends_do_no_harm() -> None:
 
 def test_the_summary_counts_what_happened(tmp_path: Path) -> None:
     path, clock = tmp_path / "summary.json", Clock()
-    sink = SummarySink(path, clock=clock, dropped=lambda: 4)
+    sink = SummarySink(path, clock=clock, figures=lambda: {"dropped": 4})
     assert isinstance(sink, Sink)
     LENS.project(np.array([[0.0, 0.0, 1.0]]))  # keeps what it computed for the next time, which is no number to be written down
     sink.open(INFO, CAMERA)

@@ -41,6 +41,8 @@ def _delivered(source: ListSource, rate_hz: float | None, work_s: list[float]) -
 def test_a_replay_is_live_keeps_its_timestamps_and_comes_at_the_rate() -> None:
     source = ListSource(frames(5))
     assert replayed(source).info.live
+    assert replayed(source).info.replayed
+    assert not source.info.replayed
     assert replayed(source).info.name == source.info.name
     got, times_s = _delivered(source, 10.0, [0.0] * 5)
     assert [frame.timestamp_ns for frame in got] == [frame.timestamp_ns for frame in source.frames]
@@ -54,9 +56,16 @@ def test_without_a_rate_it_comes_at_the_pace_of_the_recording_gaps_and_all() -> 
 
 
 def test_a_slow_consumer_gets_every_frame_at_once_when_it_is_due_already_and_the_pace_does_not_drift() -> None:
-    got, times_s = _delivered(ListSource(frames(7)), 10.0, [0.01, 0.35, 0.01, 0.01, 0.01, 0.01, 0.01])
+    got, times_s = _delivered(ListSource(frames(7)), 10.0, [0.0, 0.35, 0.01, 0.01, 0.01, 0.01, 0.01])
     assert [frame.index for frame in got] == list(range(7))
     assert times_s == pytest.approx([0.0, 0.1, 0.45, 0.46, 0.47, 0.5, 0.6])
+    due_s = [frame.host_ns / 1e9 - 1000.0 for frame in got if frame.host_ns is not None]
+    assert due_s == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+
+
+def test_the_clock_starts_once_the_consumer_is_done_with_the_first_frame() -> None:
+    _, times_s = _delivered(ListSource(frames(4)), 10.0, [5.0, 0.0, 0.0, 0.0])
+    assert times_s == pytest.approx([0.0, 5.1, 5.2, 5.3])
 
 
 def test_an_interrupted_sleep_is_slept_to_its_end() -> None:
@@ -113,3 +122,9 @@ def test_the_age_of_a_frame_is_told_where_its_clock_is_the_hosts(monkeypatch: py
     assert age_s(Clock.GLOBAL, 1_799_999_999_500_000_000) == pytest.approx(0.5)
     assert age_s(Clock.HARDWARE, 1) is None
     assert age_s("recording", 1) is None
+
+
+def test_at_a_rate_gaps_of_the_recording_take_no_time() -> None:
+    made = frames(6)
+    _, times_s = _delivered(ListSource([made[0], made[1], made[4], made[5]]), 10.0, [0.0] * 4)
+    assert times_s == pytest.approx([0, 0.1, 0.2, 0.3])

@@ -1,0 +1,189 @@
+"""Tracks a live camera into a folder: what `reloc live` does."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reloc.build import (
+    SESSION,
+    SUMMARY,
+    find_lens,
+    find_map,
+    make_consumers,
+    make_relocalizer,
+    make_renderer,
+    make_text_files,
+    make_undistorter,
+    make_viewer,
+)
+from reloc.commands.kernels import announce_compilation
+from reloc.commands.live_line import live_line
+from reloc.commands.run_folder import begin_folder, check_folder, read_summary, written_files
+from reloc.commands.stopping import StopRequest, stop_request
+from reloc.commands.tracking import LOST_EXIT_CODE, header, require_init, timing
+from reloc.config import RelocConfig
+from reloc.estimate import Estimate, Verdict
+from reloc.first_pose import first_pose, some_pose
+from reloc.geometry.camera import PinholeCamera
+from reloc.geometry.lens import LensCamera
+from reloc.live import LiveCamera
+from reloc.live_node import run_live, warm_up
+from reloc.mesh.load import load_mesh
+from reloc.mesh.textured_mesh import TexturedMesh
+from reloc.node import RunResult
+from reloc.relocalizer import Relocalizer
+from reloc.render.renderer import Renderer
+from reloc.sinks.queued import QueuedSink
+from reloc.sinks.sink import Sink
+from reloc.sinks.summary import SummarySink
+from reloc.sources.live import open_camera
+from reloc.sources.options import CameraOptions
+from reloc.sources.source import SourceInfo
+
+if TYPE_CHECKING:
+    from reloc.sinks.rerun_viewer import RerunSink
+
+# The recorder and the viewer give up by themselves before this.
+_CLOSE_TIMEOUT_S = 70.0
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """What to track, against what, from where, into which folder, and for how long."""
+
+    camera: str
+    options: CameraOptions
+    map: Path | None
+    calibration: Path | None
+    init: str | None
+    out: Path
+    config: RelocConfig
+    duration_s: float | None = None
+    overwrite: bool = False
+
+
+def track_live(request: LiveRequest) -> int:
+    """Track until the end, say how it went, and return the exit code. Raises `RelocError` where it cannot begin."""
+    announce_compilation()
+    with stop_request() as stop:
+        open_again = partial(open_camera, request.camera, request.options)
+        source = open_again()
+        # Whatever is wrong comes out before the camera is started.
+        init, lens = require_init(request.init, source.info), find_lens(request.calibration, source.info, "--calibration")
+        mesh_file, pose = find_map(request.map, request.camera), some_pose(init)
+        check_folder(request.out, overwrite=request.overwrite)
+        mesh = load_mesh(mesh_file)
+        begin_folder(request.out, request.config, header())
+        camera = LiveCamera(source, None if source.info.replayed else open_again, request.config.live)
+        room = _Room(request, mesh, lens)
+        outputs = _make_outputs(request, room, camera)
+        with live_line(camera.status) as show:
+            result = run_live(
+                camera,
+                lambda raw: room.relocalizer(first_pose(init, raw.timestamp_ns)),
+                outputs.sinks,
+                room.undistorter.full_camera,
+                ready=lambda: warm_up(lambda: room.relocalizer(pose), room.renderer, lens, pose),
+                progress=show,
+                idle=outputs.summary.refresh,
+                stop=_until(stop, request.duration_s),
+            )
+    _report(result, request)
+    return 0 if stop() else _exit_code(result)
+
+
+class _Room:
+    """What relocalizers share."""
+
+    def __init__(self, request: LiveRequest, mesh: TexturedMesh, lens: LensCamera) -> None:
+        self.mesh, self.lens = mesh, lens
+        self.renderer: Renderer = make_renderer(request.config, mesh)
+        self.undistorter = make_undistorter(request.config, lens)
+        self._config = request.config
+
+    def relocalizer(self, world_from_camera: Any) -> Relocalizer:
+        return make_relocalizer(
+            self._config, self.mesh, self.lens, world_from_camera, renderer=self.renderer, undistorter=self.undistorter
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Outputs:
+    sinks: list[Sink]
+    summary: SummarySink
+
+
+def _make_outputs(request: LiveRequest, room: _Room, camera: LiveCamera) -> _Outputs:
+    """Return the sinks: small files at once, whatever may be slow behind a queue of its own."""
+    consumers = make_consumers(request.config, request.out, room.lens)
+    viewer = make_viewer(request.config.viewer, request.out / SESSION, room.mesh, room.renderer)
+    if viewer is not None:
+        consumers.append(_Announced(viewer) if request.config.viewer.mode == "serve" else viewer)
+    queued = [QueuedSink(sink, close_timeout_s=_CLOSE_TIMEOUT_S) for sink in consumers]
+
+    def figures() -> Mapping[str, Any]:
+        status = camera.status()
+        return {
+            "dropped": status.dropped,
+            "camera_state": asdict(status),
+            "sinks": [asdict(sink.status) for sink in queued],
+        }
+
+    summary = SummarySink(request.out / SUMMARY, lens=room.lens, figures=figures)
+    return _Outputs([*make_text_files(request.config, request.out, summary), *queued], summary)
+
+
+class _Announced:
+    """A viewer that says where it is."""
+
+    def __init__(self, viewer: RerunSink) -> None:
+        self._viewer = viewer
+
+    def open(self, info: SourceInfo, camera: PinholeCamera) -> None:
+        self._viewer.open(info, camera)
+        print(f"the viewer is at {self._viewer.url}", file=sys.stderr)
+
+    def write(self, estimate: Estimate) -> None:
+        self._viewer.write(estimate)
+
+    def close(self) -> None:
+        self._viewer.close()
+
+
+def _until(stop: StopRequest, duration_s: float | None, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """Return what says whether to stop: because somebody asked to, or because the time, counted from its first call, is over."""
+    if duration_s is None:
+        return stop
+    begun_s: list[float] = []
+
+    def is_over() -> bool:
+        if not begun_s:
+            begun_s.append(clock())
+        return stop() or clock() - begun_s[0] >= duration_s
+
+    return is_over
+
+
+def _exit_code(result: RunResult) -> int:
+    if result.failed_sinks:
+        return 1
+    return LOST_EXIT_CODE if result.is_lost else 0
+
+
+def _report(result: RunResult, request: LiveRequest) -> None:
+    """Print what a person wants to know after a run."""
+    summary = read_summary(request.out)
+    counts = ", ".join(f"{result.verdicts.get(verdict, 0)} {verdict}" for verdict in Verdict)
+    print(f"{result.frames} frames: {counts}; {summary.get('dropped', 0)} dropped")
+    print(timing(summary.get("milliseconds")))
+    print(f"{request.out}: {', '.join(written_files(request.out))}")
+    if result.failed_sinks:
+        print(f"error: {', '.join(result.failed_sinks)} failed on the way, see above", file=sys.stderr)
+    elif result.is_lost:
+        print("lost: the run ended LOST or fewer than half of its frames were tracked; frames.jsonl says why", file=sys.stderr)
