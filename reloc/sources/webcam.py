@@ -160,7 +160,6 @@ class _Reading:
             else:
                 return self._pixels()
         if self._closed:
-            self._release()
             return None
         raise SourceError(f"A webcam gives no more images. {_what_to_check(self._device)}", self._device)
 
@@ -177,9 +176,8 @@ class _Reading:
         stamp_ns = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1_000_000)
         if self._latest_ns is None:
             self._choose_clock(stamp_ns)
-        now_ns = time.time_ns() if self.clock is Clock.SYSTEM else self._now_ns()
         usable = self._stamped and (self._latest_ns is None or stamp_ns > self._latest_ns)
-        self._latest_ns = stamp_ns if usable else now_ns
+        self._latest_ns = stamp_ns if usable else time.time_ns() if self.clock is Clock.SYSTEM else self._now_ns()
         return self._latest_ns
 
     def _choose_clock(self, stamp_ns: int) -> None:
@@ -198,10 +196,6 @@ class _Reading:
                 self._capture.release()
             finally:
                 self._busy.release()
-
-    def _release(self) -> None:
-        with self._busy:
-            self._capture.release()
 
 
 def _configure(capture: Capture, options: CameraOptions, device: str) -> None:

@@ -142,6 +142,15 @@ def test_reading_ahead_ends_with_the_source_and_hands_on_its_error() -> None:
     assert [frame.index for frame in latest_only(ListSource(frames(1)))] == [0]
 
 
+def test_the_thread_that_reads_ends_with_the_next_frame_even_if_the_source_does_not_care() -> None:
+    source = ListSource(frames(2) * 100_000)
+    stream = iter(latest_only(source))
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name == "reloc-latest"]
+    assert len(source.read) < 200_000
+
+
 def test_a_source_that_hangs_is_noticed() -> None:
     never = threading.Event()
 

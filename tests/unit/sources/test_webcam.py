@@ -58,7 +58,12 @@ class FakeCapture:
         return prop not in self._lacks
 
     def get(self, prop: int) -> float:
-        offsets_ns = {"monotonic": 0, "system": time.time_ns() - self.now_ns, "none": -self._grabbed[1]}
+        offsets_ns = {
+            "monotonic": 0,
+            "stuck": 1_000_000_000_000 - self._grabbed[1],
+            "system": time.time_ns() - self.now_ns,
+            "none": -self._grabbed[1],
+        }
         known = {**self.properties, cv2.CAP_PROP_POS_MSEC: (self._grabbed[1] + offsets_ns[self._stamps]) / 1e6}
         return known.get(prop, 0.0)
 
@@ -124,7 +129,7 @@ def test_a_consumer_that_keeps_up_loses_nothing() -> None:
     assert indices == list(range(30))
 
 
-@pytest.mark.parametrize(("stamps", "clock"), [("system", Clock.SYSTEM), ("none", Clock.MONOTONIC)])
+@pytest.mark.parametrize(("stamps", "clock"), [("system", Clock.SYSTEM), ("none", Clock.MONOTONIC), ("stuck", Clock.MONOTONIC)])
 def test_other_stamps_are_recognised_or_replaced_by_the_time_of_arrival(stamps: str, clock: Clock) -> None:
     capture = FakeCapture(stamps=stamps)
     source = _camera(capture)
@@ -143,6 +148,11 @@ def test_damaged_images_are_passed_over_until_there_are_too_many() -> None:
     with _camera(capture) as source:
         frames = iter(source)
         assert [next(frames).index for _ in range(2)] == [0, 3]
+    capture = FakeCapture()
+    capture.damaged = set(range(1, 100, 2))
+    with _camera(capture) as source:
+        frames = iter(source)
+        assert [next(frames).index for _ in range(40)] == list(range(0, 80, 2))
     capture = FakeCapture()
     capture.damaged = set(range(100))
     with _camera(capture) as source, pytest.raises(SourceError, match="30 damaged images"):

@@ -14,6 +14,7 @@ from reloc.sources.clock import Clock  # noqa: E402
 from reloc.sources.options import CameraOptions  # noqa: E402
 from reloc.sources.realsense import devices  # noqa: E402
 from reloc.sources.realsense.devices import RealSenseDevice, find_device, list_realsense, restarted  # noqa: E402
+from reloc.sources.realsense.plan import plan_streams  # noqa: E402
 from reloc.sources.realsense.source import RealSenseSource  # noqa: E402
 from tests.unit.sources.realsense.soft import Showing, SoftCamera, color_picture  # noqa: E402
 
@@ -75,6 +76,10 @@ def test_silence_is_an_error_that_says_what_to_check_and_the_next_reading_resets
             list(source)
         assert len(resets) == count or count
     assert resets == [True, True]
+    for _ in range(2):  # one more reset, and none after a reading that went well
+        with source, Showing(camera, 2000):
+            next(iter(source))
+    assert resets == [True, True, True]
 
 
 def test_leaving_ends_a_reading_that_waits_in_another_thread() -> None:
@@ -134,8 +139,8 @@ def test_an_exposure_out_of_range_is_refused_with_the_range() -> None:
 
 def test_a_mode_is_chosen_as_asked_or_refused_with_a_list() -> None:
     camera = SoftCamera()
-    source = _source(camera, CameraOptions(width=64, height=48, fps=15))
-    assert source.info.camera is not None
+    assert plan_streams(camera.device, CameraOptions()).fps == 30
+    assert plan_streams(camera.device, CameraOptions(width=64, height=48, fps=15)).fps == 15
     with pytest.raises(SourceError, match=r"640x480 at any rate.*64x48 at 30 Hz, 64x48 at 15 Hz, 64x48 at 60 Hz"):
         _source(camera, CameraOptions(width=640, height=480))
     with pytest.raises(SourceError, match="any size at 24 Hz"):
