@@ -76,3 +76,5 @@ PICKED_PX = 1e-3
 CORNER_INTENSITY_M = 1.5e-3
 CORNER_LOCAL_M = 3e-3
 CORNER_DEG = 0.05
+# Entries of a correlation matrix of 4,000 samples: 1 / sqrt(4000), five times, and the first order of the motion.
+SAMPLED_MOTION = 0.09

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reloc.align.aligner import Alignment
+from reloc.assess import AssessConfig, Assessment, assess, residual_covariance
+from reloc.estimate import Exposure, Outcome
+from reloc.geometry.se3 import SE3
+
+CONFIG = AssessConfig()
+DEPTH = 2.0
+# Translations known to 1 mm and rotations to 0.5 mrad: of one condition once translations are counted in depths of 2 m.
+INFORMATION = np.diag([1e6, 1e6, 1e6, 4e6, 4e6, 4e6])
+GOOD = Alignment(
+    camera_from_world=SE3.identity(),
+    outcome=Outcome.CONVERGED,
+    iterations=9,
+    information=INFORMATION,
+    residual=0.2,
+    inlier_share=0.9,
+    visible_share=0.95,
+    correlation=0.85,
+    exposure=Exposure(np.ones(1), np.zeros(1)),
+)
+OPEN = "the view leaves a direction of motion undetermined"
+shares = st.floats(0, 1)
+
+
+def judged(alignment: Alignment = GOOD, coverage: float = 0.9, nis: float = 5.0) -> Assessment:
+    return assess(alignment, coverage, DEPTH, nis, CONFIG)
+
+
+def test_a_good_alignment_is_believed_without_a_reason() -> None:
+    found = judged()
+    assert found.believed
+    assert found.reason == ""
+    assert found.score > 0.99
+
+
+def test_the_quality_holds_what_was_measured() -> None:
+    quality = judged(coverage=0.7, nis=12.0).quality
+    assert (quality.inlier_share, quality.visible_share, quality.correlation) == (0.9, 0.95, 0.85)
+    assert (quality.coverage, quality.nis, quality.residual) == (0.7, 12.0, 0.2)
+    assert quality.condition == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("alignment", "coverage", "reason"),
+    [
+        (replace(GOOD, correlation=0.1), 0.9, "rendering and image do not agree"),
+        (replace(GOOD, visible_share=0.02), 0.9, "too little of the mapped surface is in view"),
+        (GOOD, 0.005, "the map covers too little of the image"),
+        (replace(GOOD, information=np.diag([1e6, 1e6, 1e-3, 4e6, 4e6, 4e6])), 0.9, OPEN),
+        (replace(GOOD, information=np.zeros((6, 6))), 0.9, OPEN),
+        (replace(GOOD, outcome=Outcome.TOO_FEW_POINTS), 0.9, "the alignment had nothing to work with"),
+        (replace(GOOD, outcome=Outcome.DEGENERATE), 0.9, "the alignment had nothing to work with"),
+    ],
+)
+def test_each_fault_alone_is_named(alignment: Alignment, coverage: float, reason: str) -> None:
+    found = judged(alignment, coverage)
+    assert not found.believed
+    assert found.reason == reason
+    assert found.score < 0.5
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CONVERGED, Outcome.MAX_ITERATIONS, Outcome.DIVERGED])
+def test_a_solver_that_stopped_early_may_still_be_right(outcome: Outcome) -> None:
+    assert judged(replace(GOOD, outcome=outcome)).believed
+
+
+@given(st.floats(-1, 1), shares, shares, st.floats(0, 1e6))
+def test_the_score_is_a_share_and_decides(correlation: float, visible: float, coverage: float, nis: float) -> None:
+    found = judged(replace(GOOD, correlation=correlation, visible_share=visible), coverage, nis)
+    assert 0 <= found.score <= 1
+    assert found.believed == (found.score >= CONFIG.tracked_score)
+    assert (found.reason == "") == found.believed
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_more_agreement_never_lowers_the_score(a: float, b: float) -> None:
+    low, high = (judged(replace(GOOD, correlation=c)).score for c in sorted((a, b)))
+    assert low <= high
+
+
+def test_at_the_threshold_the_score_is_one_half() -> None:
+    assert judged(replace(GOOD, correlation=CONFIG.correlation)).score == pytest.approx(0.5)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_more_surprise_never_raises_the_score(a: float, b: float) -> None:
+    doubtful = replace(GOOD, correlation=CONFIG.correlation + CONFIG.correlation_spread)
+    low, high = (judged(doubtful, nis=nis).score for nis in sorted((a, b)))
+    assert low >= high
+
+
+def test_a_surprise_asks_for_better_evidence() -> None:
+    # e times the gate costs what one spread of correlation brings.
+    doubtful = replace(GOOD, correlation=CONFIG.correlation + CONFIG.correlation_spread)
+    assert judged(doubtful, nis=math.e * CONFIG.nis).score == pytest.approx(0.5)
+    assert judged(doubtful, nis=CONFIG.nis).score == judged(doubtful, nis=0.0).score
+    assert judged(GOOD, nis=20 * CONFIG.nis).believed
+
+
+def test_without_a_prediction_there_is_no_surprise() -> None:
+    assert judged(nis=math.nan).score == judged(nis=0.0).score
+
+
+# Covariances
+
+
+def random_information(seed: int) -> np.ndarray:
+    factor = np.random.default_rng(seed).normal(size=(6, 20)) * np.array([300, 300, 200, 900, 900, 700])[:, None]
+    return factor @ factor.T
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_covariance_is_the_inverse_information(seed: int) -> None:
+    information = random_information(seed)
+    found = residual_covariance(replace(GOOD, information=information))
+    np.testing.assert_allclose(found @ information, np.eye(6), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found, found.T, rtol=1e-9, atol=1e-20)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_parts_of_the_error_are_multiples_of_it(seed: int) -> None:
+    alignment = replace(GOOD, information=random_information(seed))
+    found, scatter = judged(alignment), np.linalg.inv(alignment.information)
+    np.testing.assert_allclose(found.noise_covariance, CONFIG.noise_inflation * scatter, rtol=1e-6)
+    np.testing.assert_allclose(found.model_covariance, CONFIG.model_error * scatter, rtol=1e-6)
+
+
+@pytest.mark.parametrize("information", [np.zeros((6, 6)), np.diag([1e6, 1e6, 0.0, 4e6, 4e6, 4e6]), -1e-3 * np.eye(6)])
+def test_where_nothing_is_known_the_covariance_is_huge_but_a_number(information: np.ndarray) -> None:
+    found = residual_covariance(replace(GOOD, information=information))
+    assert np.isfinite(found).all()
+    assert np.linalg.eigvalsh(found)[0] > 0
+    assert np.linalg.eigvalsh(found)[-1] > 1e4
+
+
+@pytest.mark.parametrize("depth", [0.5, 2.0, 9.0])
+def test_the_condition_has_no_unit(depth: float) -> None:
+    # The same scene in a map of another scale: translations and depth grow alike.
+    scale = np.repeat([DEPTH / depth, 1.0], 3)
+    scaled = replace(GOOD, information=scale[:, None] * random_information(0) * scale)
+    plain = replace(GOOD, information=random_information(0))
+    found = assess(scaled, 0.9, depth, 5.0, CONFIG).quality.condition
+    assert found == pytest.approx(judged(plain).quality.condition, rel=1e-6)
+    weighed = np.repeat([DEPTH, 1.0], 3)
+    assert found == pytest.approx(np.linalg.cond(weighed[:, None] * random_information(0) * weighed), rel=1e-6)
