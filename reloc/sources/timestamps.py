@@ -43,8 +43,7 @@ def _lines(path: Path) -> list[str]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise SourceError(f"A list of timestamps is larger than {_MAX_BYTES} bytes", path)
-        # A machine that lost its power may have left zeros where the end was to be.
-        return path.read_bytes().rstrip(b"\0").decode("utf-8-sig").splitlines(keepends=True)
+        return path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
     except OSError as error:
         raise SourceError(f"A list of timestamps could not be read: {error.strerror or error}", path) from error
     except UnicodeDecodeError as error:

@@ -69,6 +69,35 @@ def test_room_is_made_when_an_item_is_done() -> None:
     assert slow.handled == [7] * 50
 
 
+def test_what_was_handled_weighs_no_more() -> None:
+    slow, rested = Slow(), Event()
+    slow.allowed.set()
+    worker = Worker("test", slow, weigh=lambda item: item, capacity=10, idle=rested.set, idle_s=0.001)
+    assert worker.put(10)
+    assert slow.begun.wait(PATIENCE_S)
+    rested.clear()
+    assert rested.wait(PATIENCE_S)
+    slow.allowed.clear()
+    assert [worker.put(item) for item in (4, 5, 2)] == [True, True, False]
+    slow.allowed.set()
+    assert worker.close(PATIENCE_S)
+
+
+def test_one_that_waits_is_freed_when_it_is_closed_although_the_thread_hangs() -> None:
+    slow = Slow()
+    worker = _worker(slow, waits=True, capacity=1)
+    worker.put(1)
+    assert slow.begun.wait(PATIENCE_S)
+    taken: list[bool] = []
+    waiting = Thread(target=lambda: taken.append(worker.put(1)))
+    waiting.start()
+    assert not worker.close(0.01)
+    waiting.join(PATIENCE_S)
+    assert taken == [False]
+    slow.allowed.set()
+    assert worker.close(PATIENCE_S)
+
+
 def test_one_that_waits_is_freed_by_a_failure() -> None:
     begun, go = Event(), Event()
 
