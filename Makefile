@@ -40,8 +40,8 @@ format: $(STAMP) ## put the code into the common format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## measure milliseconds per stage, in ratio to SIFT on the same frame
-	$(BIN)/python -m pytest tests/benchmarks -s
+bench: $(STAMP) ## measure speed in ratio to SIFT, growth, memory, start and accuracy (BENCH="--quick frame" for less)
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 clean: ## remove .venv, caches, compiled kernels and out/
 	rm -rf .venv out build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
