@@ -29,7 +29,7 @@ _LEVELS = {Verdict.TRACKED: "INFO", Verdict.COASTING: "WARN", Verdict.LOST: "ERR
 # Of middle lightness: the viewer's background is dark or light as its user's desktop is.
 _CURVE_COLORS = ((46, 160, 90), (70, 130, 230), (225, 140, 30), (200, 80, 170), (120, 120, 220), (150, 150, 60), (40, 160, 170))
 # The other stages wait in the legend: a dozen lines on one another say nothing.
-_FIRST_STAGES = ("total", "align", "render")
+_FIRST_STAGES = ("total", "latency", "align", "render")
 _TOTAL_COLOR = (140, 140, 140)
 
 
