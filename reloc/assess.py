@@ -112,8 +112,11 @@ def assess(alignment: Alignment, coverage: float, depth: float, nis: float, conf
 def _condition(information: Array, depth: float) -> float:
     """Return the ratio of the eigenvalues of the information, translations in depths; infinite where one is not positive."""
     scale = np.repeat([depth, 1.0], 3)
-    values = np.linalg.eigvalsh(scale[:, None] * information * scale)
-    return float(values[-1] / values[0]) if values[0] > 0 and np.isfinite(values).all() else math.inf
+    scaled = scale[:, None] * information * scale
+    if not np.isfinite(scaled).all():  # a view of nothing has no depth
+        return math.inf
+    values = np.linalg.eigvalsh(scaled)
+    return float(values[-1] / values[0]) if values[0] > 0 else math.inf
 
 
 def _logistic(x: float) -> float:
