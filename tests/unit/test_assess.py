@@ -111,6 +111,13 @@ def test_without_a_prediction_there_is_no_surprise() -> None:
     assert judged(nis=math.nan).score == judged(nis=0.0).score
 
 
+@pytest.mark.parametrize("information", [INFORMATION, np.zeros((6, 6))])
+def test_a_view_of_nothing_which_has_no_depth_leaves_every_direction_open(information: np.ndarray) -> None:
+    found = assess(replace(GOOD, information=information), 0.0, math.nan, 5.0, CONFIG)
+    assert found.quality.condition == math.inf
+    assert (found.score, found.believed) == (0.0, False)
+
+
 # Covariances
 
 
