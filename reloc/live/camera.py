@@ -68,8 +68,8 @@ class LiveCamera:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will come: only for a recording, or after `close`."""
-        return self._mailbox.is_over
+        """Whether nothing more will come out of `take`, not even an error: only for a recording, or after `close`."""
+        return self._mailbox.is_over and self._error is None
 
     @property
     def dropped(self) -> int:
@@ -136,8 +136,9 @@ class LiveCamera:
             letting_go = threading.Thread(target=_let_go, args=(source,), name="reloc-camera-close", daemon=True)
             letting_go.start()
             letting_go.join(_FAREWELL_S)
-        reading.join(_FAREWELL_S)
-        if reading.is_alive:
+        # A recording may be in the middle of a long pause, which harms nobody.
+        reading.join(_FAREWELL_S if self._reopen is not None else _LOOK_EVERY_S)
+        if reading.is_alive and self._reopen is not None:
             _log.warning("the camera hangs while it is closed, and is left behind")
 
     def _watch_to_the_end(self) -> None:
@@ -158,6 +159,7 @@ class LiveCamera:
     def _open(self, reading: Reading) -> Iterable[RawFrame]:
         """Return the frames of the camera, opened anew if it hung; called by the thread that reads, where it may hang again."""
         with self._lock:
+            _refuse_if_abandoned(reading)
             hung = self._source if self._hung else None
             if self._hung:
                 # Forgotten before it is closed: where that hangs as well, the next thread must not try again.
@@ -177,11 +179,12 @@ class LiveCamera:
         assert self._reopen is not None
         source = self._reopen()
         with self._lock:
-            if not reading.is_abandoned:
-                self._source = source
-                return source
-        _let_go(source)
-        raise TimeoutError("it was opened too late")
+            is_late = reading.is_abandoned
+            self._source = self._source if is_late else source
+        if is_late:
+            _let_go(source)
+        _refuse_if_abandoned(reading)
+        return source
 
     def _deliver(self, reading: Reading, raw: RawFrame) -> None:
         with self._lock:
@@ -206,6 +209,11 @@ class LiveCamera:
             self._error = error
             self._watchdog.ended(self._clock())
             self._mailbox.close()
+
+
+def _refuse_if_abandoned(reading: Reading) -> None:
+    if reading.is_abandoned:
+        raise TimeoutError("the camera was given up before it was open")
 
 
 def _let_go(source: FrameSource) -> None:

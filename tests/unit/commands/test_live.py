@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from reloc.cli import make_app
+from reloc.errors import ConfigError, SourceError
+
+PATIENCE_S = 120.0
+
+
+def _arguments(recording: Path, out: Path, *more: object) -> list[str]:
+    given = ["--camera", recording, "--init", recording / "groundtruth.txt", "--out", out, *more]
+    return ["live", *map(str, given)]
+
+
+def _run(recording: Path, out: Path, *more: object) -> Result:
+    return CliRunner().invoke(make_app("live"), _arguments(recording, out, *more))
+
+
+def _lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_replayed_recording_is_tracked_measured_and_recorded(made_recording: Path, tmp_path: Path) -> None:
+    # Slowly, so that a busy machine drops nothing.
+    result = _run(made_recording, tmp_path / "out", "--rate", 2, "--record", "--record-format", "png")
+    assert result.exit_code == 0, result.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["live"]
+    assert summary["complete"]
+    assert summary["frames"] + summary["dropped"] == 8
+    assert summary["milliseconds"]["latency"]["median"] >= summary["milliseconds"]["total"]["median"]
+    assert summary["camera_state"]["state"] == "ENDED"
+    assert summary["sinks"][0]["name"] == "RecorderSink"
+    frames = _lines(tmp_path / "out" / "frames.jsonl")
+    assert all(frame["milliseconds"]["latency"] > 0 for frame in frames)  # type: ignore[index]
+    assert len((tmp_path / "out" / "recording" / "timestamps.txt").read_text().splitlines()) == 1 + len(frames)
+    assert f"{len(frames)} frames: {len(frames)} TRACKED" in result.stdout
+
+
+def test_it_ends_after_a_duration(made_recording: Path, tmp_path: Path) -> None:
+    begun_s = time.monotonic()
+    result = _run(made_recording, tmp_path / "out", "--rate", 0.01, "--duration", 0.2)
+    assert result.exit_code == 0, result.output
+    assert len(_lines(tmp_path / "out" / "frames.jsonl")) == 1
+    assert time.monotonic() - begun_s < PATIENCE_S
+
+
+@pytest.mark.parametrize(
+    ("left_out", "kind", "message"),
+    [
+        ("--init", ConfigError, "--init"),
+        ("--camera", SourceError, "no such source"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_begins(
+    made_recording: Path, tmp_path: Path, left_out: str, kind: type[Exception], message: str
+) -> None:
+    arguments = _arguments(made_recording, tmp_path / "out")
+    place = arguments.index(left_out)
+    changed = [*arguments[:place], *arguments[place + 2 :]]
+    changed += ["--camera", str(tmp_path / "nowhere")] * (left_out == "--camera")
+    result = CliRunner().invoke(make_app("live"), changed)
+    assert isinstance(result.exception, kind)
+    assert message in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["640", "axb", "640x"])
+def test_a_size_is_two_numbers(made_recording: Path, tmp_path: Path, text: str) -> None:
+    result = _run(made_recording, tmp_path / "out", "--size", text)
+    assert isinstance(result.exception, ConfigError)
+
+
+def _started(recording: Path, out: Path) -> subprocess.Popen[str]:
+    """Start a run that would last for a quarter of an hour, and wait for its first frame."""
+    program = [sys.executable, "-c", "from reloc.cli import main; main()", *_arguments(recording, out, "--rate", 0.01)]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until_s = time.monotonic() + PATIENCE_S
+    while not (out / "frames.jsonl").is_file() or not (out / "frames.jsonl").stat().st_size:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_order(made_recording: Path, tmp_path: Path, number: signal.Signals) -> None:
+    process = _started(made_recording, tmp_path / "out")
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
+    assert "1 frames: 1 TRACKED" in output
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["complete"]
+
+
+def test_a_second_signal_ends_the_process_on_the_spot() -> None:
+    program = (
+        "import os, signal\nfrom reloc.commands.stopping import stop_request\n"
+        "with stop_request() as stop:\n"
+        "    assert not stop()\n    os.kill(os.getpid(), signal.SIGTERM)\n    assert stop()\n    print('first', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n    print('still there')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGINT, "first\n")
+
+
+def test_afterwards_signals_mean_what_they_meant_before() -> None:
+    from reloc.commands.stopping import stop_request
+
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_request() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop()
+    assert signal.getsignal(signal.SIGTERM) is before
