@@ -91,6 +91,8 @@ def test_one_that_waits_is_freed_when_it_is_closed_although_the_thread_hangs() -
     taken: list[bool] = []
     waiting = Thread(target=lambda: taken.append(worker.put(1)))
     waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
     assert not worker.close(0.01)
     waiting.join(PATIENCE_S)
     assert taken == [False]
