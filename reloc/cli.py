@@ -30,6 +30,7 @@ COMMANDS = (
     Command("live", "reloc.commands.live", "Tell where a camera is while it runs."),
     Command("record", "reloc.commands.record", "Record a camera into a folder that can be replayed."),
     Command("cameras", "reloc.commands.cameras", "List the cameras that are plugged in."),
+    Command("calibrate", "reloc.commands.calibrate", "Calibrate a camera from images of a printed board."),
     Command("align", "reloc.commands.align", "Refine the pose of one image, and say how well it fits."),
     Command("evaluate", "reloc.commands.evaluate", "Say how far trajectories are from the ground truth."),
     Command("export", "reloc.commands.export", "Write a trajectory in the format of another program."),
