@@ -21,7 +21,7 @@ LOOPBACK = (
     "</General><Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>120</MaxAutoParticipantIndex>"
     "<Peers><Peer address='127.0.0.1'/></Peers></Discovery></Domain></CycloneDDS>"
 )
-"""What CYCLONEDDS_URI becomes where nobody has set it."""
+"""What CYCLONEDDS_URI becomes where nobody has set it; for other nodes in `configs/cyclonedds-loopback.xml`."""
 
 _DEPTH = 10
 _RECEIVE_DEPTH = 2
@@ -43,6 +43,8 @@ class CycloneBus:
         from cyclonedds.domain import DomainParticipant
 
         domain = _domain()
+        if "CYCLONEDDS_URI" not in os.environ:
+            logger.warning("ROS 2 topics stay on this machine, among those with the same CYCLONEDDS_URI; set it to reach others")
         # cyclonedds reads it when the first participant of a process joins.
         uri = os.environ.setdefault("CYCLONEDDS_URI", LOOPBACK)
         try:

@@ -71,8 +71,8 @@ class RosConfig:
     enabled: bool = False
     """Publish poses, transforms and diagnostics. Needs a sourced ROS, or `pip install 'reloc[ros]'`."""
     transport: Literal["auto", "cyclonedds", "rclpy"] = "auto"
-    """rclpy goes through a sourced ROS; cyclonedds does without, and stays on this machine unless CYCLONEDDS_URI is set; auto
-    takes rclpy where there is one."""
+    """rclpy goes through a sourced ROS; cyclonedds does without, and unless CYCLONEDDS_URI is set stays on this machine, where it
+    meets those who use configs/cyclonedds-loopback.xml; auto takes rclpy where there is one."""
     map_frame: str = "map"
     """Name of the mesh's frame, after REP-105."""
     camera_frame: str = "camera_optical_frame"

@@ -104,7 +104,7 @@ class RosImageSource:
         pictures = [name for name, kind in sorted(self._bus.topics().items()) if is_picture(name, kind)]
         domain = os.environ.get("ROS_DOMAIN_ID", "0")
         hint = f"Images are sent on {', '.join(pictures)}" if pictures else "No topic with images can be seen"
-        return f"{hint} (ROS_DOMAIN_ID {domain}; without CYCLONEDDS_URI only this machine is heard)"
+        return f"{hint} (ROS_DOMAIN_ID {domain}; senders must use the same CYCLONEDDS_URI)"
 
     def _lens(self) -> LensCamera | None:
         if self._calibration is None:

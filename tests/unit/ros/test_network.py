@@ -24,7 +24,7 @@ from reloc.frame import RawFrame
 from reloc.geometry.lens import LensCamera, LensModel
 from reloc.geometry.uncertainty import position_and_turn_covariance
 from reloc.ros.bus import open_bus
-from reloc.ros.cyclone_bus import CycloneBus
+from reloc.ros.cyclone_bus import LOOPBACK, CycloneBus
 from reloc.ros.loopback import confine_to_loopback
 from reloc.ros.topics import CAMERA_INFO, IMAGE
 from reloc.sinks.ros2 import RosSink
@@ -182,6 +182,21 @@ def _devices(ports: range) -> list[bytes]:
             if isinstance(address, tuple) and len(address) > 1 and address[1] in ports:
                 found.append(handle.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16))
     return found
+
+
+def test_without_a_setting_of_the_user_s_it_stays_on_this_machine_and_says_so(
+    domain: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("CYCLONEDDS_URI")
+    CycloneBus().close()
+    assert os.environ["CYCLONEDDS_URI"] == LOOPBACK
+    assert "stay on this machine" in caplog.text
+    monkeypatch.delenv("CYCLONEDDS_URI")
+
+
+def test_other_nodes_find_the_same_setting_in_a_file() -> None:
+    file = Path(__file__).resolve().parents[3] / "configs" / "cyclonedds-loopback.xml"
+    assert file.read_text().strip().endswith(LOOPBACK)
 
 
 def test_only_sockets_of_the_domain_are_confined() -> None:
