@@ -20,7 +20,7 @@ from reloc.render.renderer import Renderer
 from reloc.sources.decode import read_image
 from reloc.sources.disturb import apply_effect
 from reloc.sources.effects import Effect, Moment, gain_bias
-from tests.benchmarks.common import DATA, NO_MESH, renderer_of
+from tests.benchmarks.common import DATA, NO_MESH, renderer_of, say
 from tests.benchmarks.report import Cell, Check, Report, Table
 
 DEPTH = 9.0
@@ -85,13 +85,14 @@ def main(*, quick: bool = False) -> Report:
     rows: list[list[Cell]] = []
     checks: list[Check] = []
     for effect_name, effect in EFFECTS.items():
-        starts = (20 if quick else 200) if effect is None else (5 if quick else 50)
+        starts = (20 if quick else 200) if effect is None else (5 if quick else 25)
         for share, (degrees, least) in STARTS.items():
             by_query = {q.frame.name: starts_from(q, renderer, effect, share, degrees, starts) for q in queries}
             rows += [_row(effect_name, share, degrees, name, found) for name, found in by_query.items()]
             everything = [one for found in by_query.values() for one in found]
             what = f"{effect_name}, from {100 * share:.0f} %/{degrees:.0f}°: share found"
             checks.append(Check(what, float(np.mean([one.near for one in everything])), least, "at least"))
+            say(checks[-1].line())
     notes = [
         f"found: within {100 * NEAR_SHARE:g} % of the depth ({DEPTH} units) and {NEAR_DEG:g}°",
         "each start is a fresh relocalizer with one frame",

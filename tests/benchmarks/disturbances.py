@@ -10,7 +10,7 @@ from typing import Literal
 from reloc.config import RelocConfig
 from reloc.render.renderer import Renderer
 from reloc.sources.disturb import DISTURBANCES, disturbed
-from tests.benchmarks.common import Accuracy, Recording, recording, renderer_of, timed, tracker, warm_up
+from tests.benchmarks.common import Accuracy, Recording, recording, renderer_of, say, timed, tracker, warm_up
 from tests.benchmarks.report import Cell, Check, Report, Table
 
 
@@ -61,6 +61,7 @@ def main(*, quick: bool = False) -> Report:
             found = measure(recorded, renderer, name, residual)
             errors = [found.median_cm, found.median_deg, found.p95_cm, found.tracked, found.within_2cm_1deg]
             rows.append([name, residual, *errors, prototype.intensity, prototype.local])
+            say(f"{name}, {residual}: {found.median_cm:.2f} cm, {found.median_deg:.3f}°; {found.within_2cm_1deg:.3f}")
             if residual == default:
                 checks += _checks(name, found, prototype)
     notes = [f"the default is {default}; a frame without a believed pose counts as missed", *_meanings()]
