@@ -210,6 +210,7 @@ def test_dropped_counts_what_was_overtaken_here_and_what_the_camera_left_out() -
 
 
 def test_closing_ends_the_reading_and_lets_go_of_the_camera() -> None:
+    before = set(threading.enumerate())  # the abandoned threads of other tests may still be waiting
     camera = Camera(5.0)
     with _live(camera) as (live, _):
         _took(live)
@@ -217,10 +218,11 @@ def test_closing_ends_the_reading_and_lets_go_of_the_camera() -> None:
         assert live.is_over
         assert live.status().state is CameraState.ENDED
     assert camera.events[:3] == ["enter", "read", "exit"]
-    assert "reloc-camera" not in [thread.name for thread in threading.enumerate()]
+    assert "reloc-camera" not in [thread.name for thread in set(threading.enumerate()) - before]
 
 
 def test_the_watch_runs_by_itself_and_ends_with_the_camera() -> None:
+    before = set(threading.enumerate())
     hang, new = Hang(), Camera(5.2)
     config = LiveConfig(silence_s=0.01, hang_s=0.02, shortest_wait_s=0.01)
     live = LiveCamera(Camera(5.0, hang), lambda: new, config)
@@ -229,7 +231,7 @@ def test_the_watch_runs_by_itself_and_ends_with_the_camera() -> None:
     assert _took(live)[0] == 1
     hang.released.set()
     live.close()
-    assert "reloc-watchdog" not in [thread.name for thread in threading.enumerate()]
+    assert "reloc-watchdog" not in [thread.name for thread in set(threading.enumerate()) - before]
 
 
 # Recordings.
