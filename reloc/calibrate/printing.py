@@ -38,7 +38,10 @@ def save_board(board: Board, path: Path) -> tuple[float, float]:
         raise CalibrationError("A board is written as .png or .pdf", path)
     page, dpi = draw_page(board)
     data = BytesIO()
-    page.save(data, form, **({"dpi": (dpi, dpi)} if form == "PNG" else {"resolution": dpi}))
+    if form == "PNG":
+        page.save(data, form, dpi=(dpi, dpi))
+    else:
+        page.save(data, form, resolution=dpi)
     write_atomically(path, data.getvalue())
     return page.width / dpi * _MM_PER_INCH, page.height / dpi * _MM_PER_INCH
 
