@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
 from reloc.estimate import Estimate, Verdict
+from reloc.frame import RawFrame
 from reloc.relocalizer import Relocalizer
 from reloc.sinks.sink import FanOut, Sink
 from reloc.sources.prefetch import prefetched
@@ -67,19 +68,25 @@ def run(
     verdicts: Counter[Verdict] = Counter()
     last, stopped = None, False
     try:
-        # Reading ahead is for recordings only; a live camera is paced by its own policy.
-        for raw in source if source.info.live else prefetched(source):
-            if stop():
-                stopped = True
-                break
-            estimate = relocalizer.step(raw)
-            outputs.write(estimate)
-            last = estimate.verdict
-            verdicts[last] += 1
-            progress(estimate)
+        # Closed here: an error would keep the iterator, and with it the thread that reads ahead, for as long as itself.
+        with closing(_frames(source)) as frames:
+            for raw in frames:
+                if stop():
+                    stopped = True
+                    break
+                estimate = relocalizer.step(raw)
+                outputs.write(estimate)
+                last = estimate.verdict
+                verdicts[last] += 1
+                progress(estimate)
     finally:
         outputs.close()
     return RunResult(dict(verdicts), last, stopped, outputs.failed)
+
+
+def _frames(source: FrameSource) -> Generator[RawFrame, None, None]:
+    """Yield the frames of a source. Recordings are read ahead; a live camera is paced by its own policy."""
+    yield from source if source.info.live else prefetched(source)
 
 
 class StopFlag:

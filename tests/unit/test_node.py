@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,6 +104,14 @@ def test_when_the_relocalizer_breaks_the_files_are_closed() -> None:
     with pytest.raises(AssertionError):
         _run(Scripted(fails_at=2), [sink])
     assert sink.events[1:] == [0, 1, "close"]
+
+
+def test_when_the_relocalizer_breaks_the_thread_that_reads_ahead_ends_though_the_error_lives_on() -> None:
+    before = set(threading.enumerate())
+    with pytest.raises(AssertionError) as held:
+        _run(Scripted(fails_at=2), [])
+    assert set(threading.enumerate()) <= before
+    assert held.value is not None
 
 
 def test_a_sink_that_breaks_is_named_and_the_others_go_on() -> None:
