@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reloc.errors import SourceError
+from reloc.sources.realsense.library import unusable
 
 if TYPE_CHECKING:
     import pyrealsense2 as rs
@@ -87,7 +88,7 @@ def _query() -> list[rs.device]:
     try:
         import pyrealsense2 as rs
     except ImportError as error:
-        raise SourceError("RealSense cameras need the package pyrealsense2: pip install pyrealsense2") from error
+        raise SourceError(unusable(error)) from error
     try:
         return list(rs.context().query_devices())
     except RuntimeError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reloc.errors import SourceError
+from reloc.sources.realsense.library import unusable
 
 if TYPE_CHECKING:
     import pyrealsense2 as rs
@@ -36,7 +37,7 @@ def load_recording(path: Path) -> rs.device:
     try:
         import pyrealsense2 as rs
     except ImportError as error:
-        raise SourceError("RealSense recordings need the package pyrealsense2: pip install pyrealsense2", path) from error
+        raise SourceError(unusable(error), path) from error
     try:
         return rs.context().load_device(str(path))
     except RuntimeError as error:
