@@ -19,6 +19,8 @@ reloc live --camera rtsp://user:password@10.0.0.7/stream --calibration ip.yaml -
 reloc live --camera recordings/desk --rate 30 --init recordings/desk/groundtruth.txt --out out/replay
 """
 
+_LARGEST_PORT = 65_535
+
 RecordFormatName = Literal["png", "jpg", "ffv1", "h264"]
 
 
@@ -53,6 +55,14 @@ def live(
     ] = None,
     viewer: ViewerOption = None,
     ros: Annotated[bool, typer.Option("--ros", help="Publish poses, transforms and diagnostics on ROS 2 topics.")] = False,
+    health_port: Annotated[
+        str | None,
+        typer.Option(
+            "--health-port",
+            metavar="N|off",
+            help="Port on 127.0.0.1 for /health (JSON) and /metrics (Prometheus); 0 takes any. [default: 8710]",
+        ),
+    ] = None,
     duration: Annotated[
         float | None, typer.Option("--duration", min=0.0, metavar="S", help="Stop after so many seconds. [default: at Ctrl-C]")
     ] = None,
@@ -79,6 +89,7 @@ def live(
     """
     overrides = [*(settings or ())]
     overrides += ["record.enabled=true"] * record + ["ros.enabled=true"] * ros
+    overrides += [] if health_port is None else _health(health_port)
     overrides += [] if record_format is None else [f"record.format={record_format}", "record.enabled=true"]
     width, height = (None, None) if size is None else _size(size)
     request = LiveRequest(
@@ -100,3 +111,11 @@ def _size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal()):
         raise ConfigError(f"a size is two numbers such as 640x480, not “{text}”")
     return int(width), int(height)
+
+
+def _health(text: str) -> list[str]:
+    if text == "off":
+        return ["live.health=false"]
+    if not (text.isdecimal() and int(text) <= _LARGEST_PORT):
+        raise ConfigError(f"--health-port is a port number from 0 to {_LARGEST_PORT}, or off, not “{text}”")
+    return [f"live.health_port={text}", "live.health=true"]

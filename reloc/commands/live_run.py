@@ -32,6 +32,7 @@ from reloc.estimate import Estimate, Verdict
 from reloc.first_pose import first_pose, some_pose
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera
+from reloc.health import HealthSink, HealthState
 from reloc.live import LiveCamera
 from reloc.live_node import run_live, warm_up
 from reloc.mesh.load import load_mesh
@@ -39,7 +40,7 @@ from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.node import RunResult
 from reloc.relocalizer import Relocalizer
 from reloc.render.renderer import Renderer
-from reloc.sinks.queued import QueuedSink
+from reloc.sinks.queued import QueuedSink, QueueStatus
 from reloc.sinks.sink import Sink
 from reloc.sinks.summary import SummarySink
 from reloc.sources.live import open_camera
@@ -123,37 +124,42 @@ def _make_outputs(request: LiveRequest, room: _Room, camera: LiveCamera) -> _Out
     """Return the sinks: small files at once, whatever may be slow behind a queue of its own."""
     consumers = make_consumers(request.config, request.out, room.lens)
     viewer = make_viewer(request.config.viewer, request.out / SESSION, room.mesh, room.renderer)
-    if viewer is not None:
-        consumers.append(_Announced(viewer) if request.config.viewer.mode == "serve" else viewer)
     queued = [QueuedSink(sink, close_timeout_s=_CLOSE_TIMEOUT_S) for sink in consumers]
+    if viewer is not None:
+        shown: Sink = _Announced("the viewer", viewer) if request.config.viewer.mode == "serve" else viewer
+        queued.append(QueuedSink(shown, name="viewer", close_timeout_s=_CLOSE_TIMEOUT_S))
+
+    def statuses() -> list[QueueStatus]:
+        return [sink.status for sink in queued]
 
     def figures() -> Mapping[str, Any]:
         status = camera.status()
-        return {
-            "dropped": status.dropped,
-            "camera_state": asdict(status),
-            "sinks": [asdict(sink.status) for sink in queued],
-        }
+        return {"dropped": status.dropped, "camera_state": asdict(status), "sinks": [asdict(one) for one in statuses()]}
 
     summary = SummarySink(request.out / SUMMARY, lens=room.lens, figures=figures)
-    return _Outputs([*make_text_files(request.config, request.out, summary), *queued], summary)
+    files = make_text_files(request.config, request.out, summary)
+    live = request.config.live
+    health: list[Sink] = (
+        [_Announced("health", HealthSink(HealthState(camera.status, statuses), live.health_port))] if live.health else []
+    )
+    return _Outputs([*files, *health, *queued], summary)
 
 
 class _Announced:
-    """A viewer that says where it is."""
+    """A sink that can be visited, and says where."""
 
-    def __init__(self, viewer: RerunSink) -> None:
-        self._viewer = viewer
+    def __init__(self, what: str, sink: RerunSink | HealthSink) -> None:
+        self._what, self._sink = what, sink
 
     def open(self, info: SourceInfo, camera: PinholeCamera) -> None:
-        self._viewer.open(info, camera)
-        print(f"the viewer is at {self._viewer.url}", file=sys.stderr)
+        self._sink.open(info, camera)
+        print(f"{self._what} is at {self._sink.url}", file=sys.stderr)
 
     def write(self, estimate: Estimate) -> None:
-        self._viewer.write(estimate)
+        self._sink.write(estimate)
 
     def close(self) -> None:
-        self._viewer.close()
+        self._sink.close()
 
 
 def _until(stop: StopRequest, duration_s: float | None, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:

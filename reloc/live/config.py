@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 @dataclass(frozen=True)
 class LiveConfig:
-    """How long a live camera may keep silent, and when it is tried again. Recordings that are replayed are not watched."""
+    """Live cameras: how long one may keep silent, and when it is tried again. Recordings that are replayed are not watched."""
 
     silence_s: Annotated[float, Gt(0), Le(3600)] = 1.0
     """A camera that gives no frame for so long is reported. Make it three frame periods or more for slow cameras."""
@@ -26,3 +26,7 @@ class LiveConfig:
     """After so long with frames the next failure counts as the first."""
     most_hanging: Annotated[int, Ge(1), Le(100)] = 8
     """A driver may never return. Once so many threads hang in one, the camera is opened anew only when one has come back."""
+    health: bool = True
+    """Tell other programs on this machine how the run is doing: JSON at /health, Prometheus' text at /metrics."""
+    health_port: Annotated[int, Ge(0), Le(65535)] = 8710
+    """Port for that on 127.0.0.1; 0 takes any that is free."""

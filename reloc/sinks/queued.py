@@ -34,10 +34,13 @@ class QueuedSink:
     Only `open` waits and raises, as long as somebody sits at the terminal. A sink that fails is logged, closed and left out.
     """
 
-    def __init__(self, sink: Sink, *, capacity: int = 8, close_timeout_s: float = 5.0) -> None:
-        """Let up to `capacity` estimates wait, with their images, and wait for the end up to `close_timeout_s`."""
+    def __init__(self, sink: Sink, *, name: str = "", capacity: int = 8, close_timeout_s: float = 5.0) -> None:
+        """Let up to `capacity` estimates wait, with their images, and wait for the end up to `close_timeout_s`.
+
+        `name` is what people are told; by default that of its class.
+        """
         self._sink, self._capacity, self._close_timeout_s = sink, capacity, close_timeout_s
-        self.name = type(sink).__name__
+        self.name = name or type(sink).__name__
         self._changed = Condition()
         self._waiting: deque[Estimate] = deque()
         self._ended = self._behind = False

@@ -18,7 +18,8 @@ PATIENCE_S = 120.0
 
 
 def _arguments(recording: Path, out: Path, *more: object) -> list[str]:
-    given = ["--camera", recording, "--init", recording / "groundtruth.txt", "--out", out, *more]
+    # Several tests may run at once on one machine, so no port must be taken for granted.
+    given = ["--camera", recording, "--init", recording / "groundtruth.txt", "--out", out, "--health-port", 0, *more]
     return ["live", *map(str, given)]
 
 
@@ -79,6 +80,19 @@ def test_what_is_missing_is_said_before_anything_begins(
 def test_a_size_is_two_numbers(made_recording: Path, tmp_path: Path, text: str) -> None:
     result = _run(made_recording, tmp_path / "out", "--size", text)
     assert isinstance(result.exception, ConfigError)
+
+
+@pytest.mark.parametrize("text", ["on", "-1", "65536", "80.5", ""])
+def test_a_port_is_a_number_or_off(made_recording: Path, tmp_path: Path, text: str) -> None:
+    result = _run(made_recording, tmp_path / "out", "--health-port", text)
+    assert isinstance(result.exception, ConfigError)
+    assert "--health-port" in str(result.exception)
+
+
+def test_health_is_served_unless_it_is_off(made_recording: Path, tmp_path: Path) -> None:
+    quick = ("--rate", 0.01, "--duration", 0.1)
+    assert "health is at http://127.0.0.1:" in _run(made_recording, tmp_path / "a", *quick).stderr
+    assert "health is at" not in _run(made_recording, tmp_path / "b", *quick, "--health-port", "off").stderr
 
 
 def _started(recording: Path, out: Path) -> subprocess.Popen[str]:
