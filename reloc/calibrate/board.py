@@ -23,8 +23,8 @@ FEWEST_CORNERS = 8
 _MOST_SQUARES = 100
 # How thin a cloud of corners may be, as the ratio of its two extents, and still hold a plane.
 _THINNEST = 0.02
-# Half the window in which a chessboard corner is refined, in squares: it must not reach the next corner.
-_WINDOW = 0.25
+# In which a chessboard corner is refined. Squares of less than 8 pixels are not found, so it holds no other corner.
+_HALF_WINDOW_PX = 5
 
 
 class BoardKind(StrEnum):
@@ -148,10 +148,8 @@ class Board:
 
 def _refined(grey: NDArray[np.uint8], pixels: NDArray[np.float32]) -> Array:
     """Return chessboard corners to a twentieth of a pixel: the search itself is three times as far off."""
-    steps = np.linalg.norm(pixels[:, None] - pixels[None], axis=2) + np.where(np.eye(len(pixels)) > 0, np.inf, 0.0)
-    half = int(np.clip(_WINDOW * np.median(steps.min(axis=1)), 2, 5))
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 40, 1e-3)
-    refined = cv2.cornerSubPix(grey, pixels[:, None].copy(), (half, half), (-1, -1), criteria)
+    refined = cv2.cornerSubPix(grey, pixels[:, None].copy(), (_HALF_WINDOW_PX, _HALF_WINDOW_PX), (-1, -1), criteria)
     return np.asarray(refined, dtype=np.float64).reshape(-1, 2)
 
 

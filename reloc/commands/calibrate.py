@@ -45,7 +45,7 @@ def _squares(text: str) -> tuple[int, int]:
 def calibrate(
     source: Annotated[
         str | None,
-        typer.Argument(help="Images of the board: a camera, a video, or a folder.", show_default=False),
+        typer.Argument(metavar="SOURCE", help="Images of the board: a camera, a video, or a folder.", show_default=False),
     ] = None,
     board: Annotated[BoardKind, typer.Option(help="charuco may reach beyond the image, and so covers its corners better.")] = (
         BoardKind.CHARUCO

@@ -70,10 +70,21 @@ def test_a_charuco_board_may_be_half_hidden_and_a_chessboard_may_not() -> None:
     assert CHESSBOARD.detect(chess) is None
 
 
+def test_a_board_of_old_is_another_one() -> None:
+    old, new = (Board(BoardKind.CHARUCO, 7, 6, 0.03, legacy=legacy) for legacy in (True, False))
+    assert new.detect(_on_white(old, 60)) is None
+    assert old.detect(_on_white(new, 60)) is None
+
+
 def test_corners_on_one_line_are_no_view() -> None:
-    picture = _on_white(Board(BoardKind.CHARUCO, 12, 3, 0.03), 60)
-    picture[60 + 2 * 60 - 25 :] = 128  # leaves one row of corners
-    assert Board(BoardKind.CHARUCO, 12, 3, 0.03).detect(picture) is None
+    board = Board(BoardKind.CHARUCO, 16, 3, 0.03)
+    picture = _on_white(board, 60)
+    assert board.detect(picture) is not None
+    picture[60 + 60 + 50 :] = 128  # leaves the upper of two rows of corners
+    pixels, ids, _, _ = cv2.aruco.CharucoDetector(board.charuco).detectBoard(picture)
+    assert set(ids.ravel()) <= set(range(15))
+    assert len(pixels) >= 8
+    assert board.detect(picture) is None
     assert CHARUCO.detect(np.full((100, 100), 255, np.uint8)) is None
     assert CHESSBOARD.detect(np.full((100, 100), 255, np.uint8)) is None
 

@@ -111,6 +111,18 @@ def test_a_lens_is_recovered_from_photographs(board: Board, model: LensModel, de
     assert found.progress.kept >= 12
 
 
+@pytest.mark.parametrize("model", [LensModel.SIMPLE_RADIAL, LensModel.RADIAL])
+def test_models_of_one_focal_length_have_one(model: LensModel) -> None:
+    camera = solve(_views(LENSES[LensModel.OPENCV]), SIZE, model).camera
+    assert camera.fx == camera.fy
+
+
+def test_what_a_model_lacks_is_made_up_for_by_what_it_has() -> None:
+    lens = replace(LENSES[LensModel.FULL_OPENCV], distortion=(-0.3, 0.12, 0.001, -0.0008, -0.2, 0.0, 0.0, 0.0))
+    # Ten times the error if k3 were fitted along and then left out.
+    assert solve(_views(lens), SIZE, LensModel.OPENCV).error_px < BOARD_REPROJECTION_PX / 3
+
+
 def test_views_that_do_not_fit_are_left_out_and_named() -> None:
     lens = LENSES[LensModel.OPENCV]
     views = _views(lens, 20, noise_px=0.1)
