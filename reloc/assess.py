@@ -28,6 +28,8 @@ class AssessConfig:
     correlation: Annotated[float, Gt(0), Le(1)] = 0.40
     """Correlation of rendering and image at which the score is one half, all else being well: wrong poses of a room seen in good
     light stay below 0.3, right ones above 0.65, half hidden or blurred ones above 0.42 (docs/verdict.md)."""
+    correlation_anew: Annotated[float, Gt(0), Le(1)] = 0.50
+    """The same for a pose found anywhere in the map, with no idea of where to look."""
     correlation_spread: Annotated[float, Gt(0)] = 0.05
     """How fast the score rises around that correlation."""
     visible_share: Annotated[float, Gt(0), Le(1)] = 0.3
@@ -71,7 +73,9 @@ def residual_covariance(alignment: Alignment) -> Array:
     return np.asarray((vectors / np.maximum(values, least)) @ vectors.T)
 
 
-def assess(alignment: Alignment, coverage: float, depth: float, nis: float, config: AssessConfig) -> Assessment:
+def assess(
+    alignment: Alignment, coverage: float, depth: float, nis: float, config: AssessConfig, *, anew: bool = False
+) -> Assessment:
     """Return how far an alignment can be trusted.
 
     Args:
@@ -80,6 +84,7 @@ def assess(alignment: Alignment, coverage: float, depth: float, nis: float, conf
         depth: Median depth in metres, which makes translations and rotations comparable.
         nis: Normalised innovation squared against the prediction; NaN where there was none.
         config: The thresholds.
+        anew: Whether the pose was found with no idea of where to look, in which case more is asked of it.
     """
     condition = _condition(alignment.information, depth)
     quality = Quality(
@@ -93,10 +98,9 @@ def assess(alignment: Alignment, coverage: float, depth: float, nis: float, conf
     )
     # A surprising pose needs better evidence: each factor of e beyond the gate asks for one spread more of correlation.
     surprise = max(0.0, math.log(nis / config.nis)) if nis > config.nis else 0.0
+    least = config.correlation_anew if anew else config.correlation
     factors = {
-        "rendering and image do not agree": _logistic(
-            (alignment.correlation - config.correlation) / config.correlation_spread - surprise
-        ),
+        "rendering and image do not agree": _logistic((alignment.correlation - least) / config.correlation_spread - surprise),
         "too little of the mapped surface is in view": min(1.0, alignment.visible_share / config.visible_share),
         "the map covers too little of the image": min(1.0, coverage / config.coverage),
         "the view leaves a direction of motion undetermined": min(1.0, config.condition / condition),

@@ -1,11 +1,15 @@
-"""Where to look for the camera: at the prediction, or around it."""
+"""Where to look for the camera: at the prediction, around it, or wherever in the map the image looks like."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from reloc.frame import Frame
 from reloc.geometry.se3 import SE3
 
 _TURNS_DEG = (-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
@@ -20,3 +24,21 @@ def neighbourhood(camera_from_world: SE3) -> list[SE3]:
     """
     turns = sorted(product(np.radians(_TURNS_DEG), repeat=2), key=lambda turn: turn[0] ** 2 + turn[1] ** 2)
     return [SE3.exp([0.0, 0.0, 0.0, pitch, yaw, 0.0]) @ camera_from_world for pitch, yaw in turns]
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceGuess:
+    """Where an image may have been taken."""
+
+    camera_from_world: SE3
+    support: int
+    """How many features of the image agree with the pose; 0 for a pose that is no more than a place to begin."""
+
+
+@runtime_checkable
+class Places(Protocol):
+    """Knows the whole map, and so has an idea of where an image was taken when nothing else is known."""
+
+    def guesses(self, frame: Frame) -> Sequence[PlaceGuess]:
+        """Return at least one pose at which a frame may have been taken, the likeliest first."""
+        ...

@@ -19,6 +19,9 @@ from reloc.geometry.se3 import SE3
 
 Array = NDArray[np.float64]
 
+# Frames that are farther apart than this are those before and after a camera was gone.
+_LONG_GAP_S = 1.0
+
 
 @dataclass(frozen=True)
 class MotionConfig:
@@ -72,13 +75,24 @@ class MotionModel:
     def predict(self, state: MotionState, timestamp_ns: int, depth: float) -> MotionState:
         """Return the state expected at a later time; `depth` is the median depth of the scene in metres."""
         seconds = (timestamp_ns - state.timestamp_ns) / NANOSECONDS_PER_SECOND
-        moved = SE3.exp(state.twist * seconds)
+        moving_s, fading = self._while_unseen(seconds)
+        moved = SE3.exp(state.twist * moving_s)
         transition = np.eye(12)
         transition[:6, :6] = moved.adjoint()
         transition[:6, 6:] = seconds * np.eye(6)
         noise = self._noise(abs(seconds), depth)
         covariance = _filter(state.covariance, transition, noise).P
-        return MotionState(timestamp_ns, (moved @ state.camera_from_world).normalized(), state.twist, covariance)
+        return MotionState(timestamp_ns, (moved @ state.camera_from_world).normalized(), fading * state.twist, covariance)
+
+    def _while_unseen(self, seconds: float) -> tuple[float, float]:
+        """Return for how many seconds the velocity counts over a gap between frames, and what share is left of it.
+
+        After a long gap, the mean of a velocity that fades at random (an Ornstein-Uhlenbeck process).
+        """
+        if abs(seconds) <= _LONG_GAP_S:
+            return seconds, 1.0
+        fading = float(np.exp(-abs(seconds) / self._config.twist_memory_s))
+        return float(np.copysign(self._config.twist_memory_s * (1.0 - fading), seconds)), fading
 
     def nis(self, predicted: MotionState, measured: SE3, measurement_covariance: Array) -> float:
         """Return the normalised innovation squared, chi-squared with 6 degrees of freedom while the model holds."""

@@ -1,16 +1,15 @@
 """The frame's way from image to estimate: the page to read first.
 
 Undistort, predict, render if the view has changed, align, assess, filter. Where the prediction leads to nothing that can be
-believed, look around it; where that fails too, coast for a while and then say that the camera is lost.
+believed, look around it, or wherever in the map the image looks like; where that fails too, coast for a while and then say that
+the camera is lost.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +23,10 @@ from reloc.assess import AssessConfig, Assessment, assess, residual_covariance
 from reloc.estimate import Estimate, Exposure, Verdict
 from reloc.frame import NANOSECONDS_PER_SECOND, Frame, RawFrame
 from reloc.geometry.se3 import SE3
-from reloc.guesses import neighbourhood
+from reloc.guesses import Places, neighbourhood
 from reloc.motion import MotionConfig, MotionModel, MotionState
 from reloc.render.renderer import Renderer
+from reloc.stopwatch import Stopwatch
 from reloc.undistort import Undistorter
 
 Array = NDArray[np.float64]
@@ -43,6 +43,8 @@ class Attempt:
     keyframe: Keyframe
     alignment: Alignment
     assessment: Assessment
+    anew: bool = False
+    """Whether it was found without regard to where the camera was expected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,8 @@ class _Track:
     keyframe: Keyframe
     last_believed_ns: int
     lost: bool
+    misses: int
+    """How many frames in a row were not believed."""
 
 
 class Relocalizer:
@@ -63,7 +67,8 @@ class Relocalizer:
     Args:
         undistorter: Turns raw frames into frames.
         renderer: Draws the map.
-        start: Where to look in the first frame, camera_from_world; good to about 9° and a tenth of the depth.
+        start: Where to look in the first frame, camera_from_world; good to about 9° and a tenth of the depth. None: anywhere.
+        places: Where to look when the camera is lost; None: only around where it was lost. One of the two must be given.
         align: How to align.
         keyframe: When to render anew, and what to leave out.
         motion: How the camera is taken to move.
@@ -74,8 +79,9 @@ class Relocalizer:
         self,
         undistorter: Undistorter,
         renderer: Renderer,
-        start: SE3,
+        start: SE3 | None,
         *,
+        places: Places | None = None,
         align: AlignConfig | None = None,
         keyframe: KeyframeConfig | None = None,
         motion: MotionConfig | None = None,
@@ -84,6 +90,7 @@ class Relocalizer:
         self._undistorter = undistorter
         self._renderer = renderer
         self._start = start
+        self._places = places
         self._align_config = align or AlignConfig()
         self._keyframe_config = keyframe or KeyframeConfig()
         self._motion_config = motion or MotionConfig()
@@ -99,7 +106,7 @@ class Relocalizer:
 
     def step(self, raw: RawFrame) -> Estimate:
         """Return where the camera was at this frame."""
-        watch = _Stopwatch()
+        watch = Stopwatch()
         with watch.stage("undistort"):
             frame = self._undistorter(raw)
         with watch.stage("pyramid"):
@@ -123,10 +130,10 @@ class Relocalizer:
             return replace(predicted, camera_from_world=track.motion.camera_from_world, twist=np.zeros(6))
         return predicted
 
-    def _look(self, frame: Frame, layers: Layers, predicted: MotionState | None, watch: _Stopwatch) -> Attempt:
+    def _look(self, frame: Frame, layers: Layers, predicted: MotionState | None, watch: Stopwatch) -> Attempt:
         """Return the best attempt: at the prediction, and around it if that is not believed."""
         if predicted is None or self._track is None:
-            return self._search(frame, layers, self._start, None, watch)
+            return self._look_first(frame, layers, watch)
         guess = predicted.camera_from_world
         if not self._track.lost:
             with watch.stage("render"):
@@ -134,9 +141,48 @@ class Relocalizer:
             attempt = self._attempt(keyframe, layers, [guess], predicted, watch)
             if attempt.assessment.believed:
                 return attempt
-            around = self._search(frame, layers, guess, predicted, watch)
-            return max(attempt, around, key=lambda a: a.assessment.score)
+            return max(attempt, self._look_further(frame, layers, guess, predicted, watch), key=_trust)
+        return self._look_further(frame, layers, guess, predicted, watch)
+
+    def _look_first(self, frame: Frame, layers: Layers, watch: Stopwatch) -> Attempt:
+        """Return the best attempt where no frame came before."""
+        if self._start is None:
+            return self._look_anywhere(frame, layers, watch)
+        attempt = self._search(frame, layers, self._start, None, watch)
+        if attempt.assessment.believed or self._places is None:
+            return attempt
+        return max(attempt, self._look_anywhere(frame, layers, watch), key=_trust)
+
+    def _look_further(self, frame: Frame, layers: Layers, guess: SE3, predicted: MotionState, watch: Stopwatch) -> Attempt:
+        """Return the best attempt around a prediction that has failed, or anywhere: each takes long, so they take turns."""
+        assert self._track is not None
+        if self._places is not None and self._track.misses % 2 == 1:
+            return self._look_anywhere(frame, layers, watch)
         return self._search(frame, layers, guess, predicted, watch)
+
+    def _look_anywhere(self, frame: Frame, layers: Layers, watch: Stopwatch) -> Attempt:
+        """Return the best attempt at poses from which the map looks like the image, the first that is believed."""
+        assert self._places is not None
+        with watch.stage("places"):
+            guesses = self._places.guesses(frame)
+        attempts: list[Attempt] = []
+        for guess in guesses:
+            attempts.append(self._align_anew(frame, layers, guess.camera_from_world, watch))
+            if attempts[-1].assessment.believed:
+                break
+        return max(attempts, key=_trust)
+
+    def _align_anew(self, frame: Frame, layers: Layers, guess: SE3, watch: Stopwatch) -> Attempt:
+        """Align at a guess that nothing else speaks for, twice where that leads to another view."""
+        keyframe = None
+        for _ in range(_VIEWS_AFTER_SEARCH):
+            with watch.stage("render"):
+                keyframe = self._keyframe_for(frame, guess, keyframe)
+            attempt = self._attempt(keyframe, layers, [guess], None, watch, anew=True)
+            guess = attempt.alignment.camera_from_world
+            if keyframe.holds_at(guess, self._keyframe_config):
+                break
+        return attempt
 
     def _keyframe_for(self, frame: Frame, guess: SE3, current: Keyframe | None = None) -> Keyframe:
         """Return the current keyframe while it holds, else a new one."""
@@ -144,7 +190,7 @@ class Relocalizer:
             return current
         return make_keyframe(self._renderer, frame.camera, guess, self._align_config, self._keyframe_config)
 
-    def _search(self, frame: Frame, layers: Layers, around: SE3, predicted: MotionState | None, watch: _Stopwatch) -> Attempt:
+    def _search(self, frame: Frame, layers: Layers, around: SE3, predicted: MotionState | None, watch: Stopwatch) -> Attempt:
         """Look around a pose, then align again from the views that the search led to."""
         with watch.stage("render"):
             keyframe = self._keyframe_for(frame, around)
@@ -162,9 +208,10 @@ class Relocalizer:
         layers: Layers,
         guesses: Sequence[SE3],
         predicted: MotionState | None,
-        watch: _Stopwatch,
+        watch: Stopwatch,
         *,
         doubtful: bool = False,
+        anew: bool = False,
     ) -> Attempt:
         """Align from some guesses and assess the outcome."""
         with watch.stage("align"):
@@ -175,7 +222,8 @@ class Relocalizer:
             if predicted is not None:
                 covariance = self._assess_config.noise_inflation * residual_covariance(alignment)
                 nis = self._motion.nis(predicted, alignment.camera_from_world, covariance)
-            return Attempt(keyframe, alignment, assess(alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config))
+            assessment = assess(alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config, anew=anew)
+            return Attempt(keyframe, alignment, assessment, anew)
 
     def _uncertainty_px(self, predicted: MotionState, keyframe: Keyframe) -> float:
         """Return the standard deviation, in pixels, of where the prediction puts a point at the median depth."""
@@ -190,23 +238,30 @@ class Relocalizer:
         now, measured, assessment = frame.timestamp_ns, attempt.alignment.camera_from_world, attempt.assessment
         track = self._track
         if assessment.believed:
-            if predicted is None or track is None or track.lost or self._motion_config.model == "none":
+            if predicted is None or track is None or track.lost or attempt.anew or self._motion_config.model == "none":
                 motion = self._motion.start(now, measured, assessment.noise_covariance, attempt.keyframe.depth)
             else:
                 motion = self._motion.update(predicted, measured, assessment.noise_covariance)
-            return _Track(motion, assessment.model_covariance, attempt.keyframe, now, lost=False), Verdict.TRACKED, ""
+            return _Track(motion, assessment.model_covariance, attempt.keyframe, now, lost=False, misses=0), Verdict.TRACKED, ""
         if predicted is None or track is None:
-            nowhere = self._motion.start(now, self._start, _UNKNOWN_VARIANCE * np.eye(6), attempt.keyframe.depth)
+            begin = measured if self._start is None else self._start
+            nowhere = self._motion.start(now, begin, _UNKNOWN_VARIANCE * np.eye(6), attempt.keyframe.depth)
+            where = "near the first pose" if self._places is None else "on the map"
             return (
-                _Track(nowhere, np.zeros((6, 6)), attempt.keyframe, now, lost=True),
+                _Track(nowhere, np.zeros((6, 6)), attempt.keyframe, now, lost=True, misses=1),
                 Verdict.LOST,
-                f"not found near the first pose: {assessment.reason}",
+                f"not found {where}: {assessment.reason}",
             )
         seconds = (now - track.last_believed_ns) / NANOSECONDS_PER_SECOND
         lost = track.lost or seconds > self._assess_config.coasting_s
         motion = self._motion.coast(predicted, track.motion)
         verdict = Verdict.LOST if lost else Verdict.COASTING
-        return _Track(motion, track.model_covariance, track.keyframe, track.last_believed_ns, lost), verdict, assessment.reason
+        carried = replace(track, motion=motion, lost=lost, misses=track.misses + 1)
+        return carried, verdict, assessment.reason
+
+
+def _trust(attempt: Attempt) -> tuple[bool, float]:
+    return attempt.assessment.believed, attempt.assessment.score
 
 
 def _estimate(
@@ -235,24 +290,3 @@ def _no_exposure(alignment: Alignment) -> Exposure:
     """Return an exposure that claims nothing, for a frame that was not aligned."""
     neutral = neutral_exposure(len(alignment.exposure.gain))
     return Exposure(neutral[0::2] * math.nan, neutral[1::2] * math.nan)
-
-
-class _Stopwatch:
-    """Adds up the wall time of the stages of one frame."""
-
-    def __init__(self) -> None:
-        self._begin = perf_counter()
-        self._stages: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the time inside to a stage."""
-        begin = perf_counter()
-        try:
-            yield
-        finally:
-            self._stages[name] = self._stages.get(name, 0.0) + (perf_counter() - begin) * 1e3
-
-    def milliseconds(self) -> dict[str, float]:
-        """Return the stages and their total."""
-        return {**self._stages, "total": (perf_counter() - self._begin) * 1e3}

@@ -8,6 +8,7 @@ from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.assess import AssessConfig
 from reloc.live.config import LiveConfig
 from reloc.motion import MotionConfig
+from reloc.places.config import PlacesConfig
 from reloc.render.config import RenderConfig
 from reloc.sinks.config import McapConfig, OutputConfig, RecordConfig, RosConfig, ViewerConfig
 from reloc.undistort import UndistortConfig
@@ -23,6 +24,7 @@ class RelocConfig:
     align: AlignConfig = field(default_factory=AlignConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     assess: AssessConfig = field(default_factory=AssessConfig)
+    places: PlacesConfig = field(default_factory=PlacesConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     viewer: ViewerConfig = field(default_factory=ViewerConfig)
     record: RecordConfig = field(default_factory=RecordConfig)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from reloc.frame import Frame
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3, rotation_angle
+from reloc.guesses import PlaceGuess
+from reloc.places.config import PlacesConfig
 from reloc.places.features import Descriptors, Features, as_floats, detect
 from reloc.places.index import PlaceIndex
 from reloc.places.views import query_image
@@ -32,15 +34,6 @@ _PLENTY = 60
 
 
 @dataclass(frozen=True, eq=False)
-class PlaceGuess:
-    """Where an image may have been taken."""
-
-    camera_from_world: SE3
-    inliers: int
-    """How many features of the image agree with the pose."""
-
-
-@dataclass(frozen=True, eq=False)
 class Matches:
     """Features of an image and points of the map that look alike."""
 
@@ -57,30 +50,32 @@ class PlaceFinder:
 
     Args:
         index: The known views.
-        most: How many poses to return, at most.
-        fewest_inliers: Poses that fewer features agree with are not returned: chance finds as many.
+        config: How many poses to return, and what they must have in their favour.
     """
 
-    def __init__(self, index: PlaceIndex, *, most: int = 3, fewest_inliers: int = 8) -> None:
+    def __init__(self, index: PlaceIndex, config: PlacesConfig | None = None) -> None:
         self._index = index
-        self._most = most
-        self._fewest_inliers = fewest_inliers
+        self._config = config or PlacesConfig()
 
     def guesses(self, frame: Frame) -> list[PlaceGuess]:
-        """Return poses at which the frame may have been taken, the likeliest first; none where nothing speaks for any."""
+        """Return poses at which the frame may have been taken, the likeliest first.
+
+        Where nothing speaks for any, this is the pose of the view that looks most like the frame, without support.
+        """
         camera, image, valid = query_image(frame)
         features = detect(image, _FEATURES, valid)
         if len(features) < _FEWEST_MATCHES:
-            return []
+            return [PlaceGuess(self._index.pose(0), 0)]
+        likely = likely_views(self._index, features.descriptors, _VIEWS)
         matches, poses = [], []
-        for view in likely_views(self._index, features.descriptors, _VIEWS):
+        for view in likely:
             matches.append(match_view(self._index, features, int(view)))
             pose, inliers = pose_from_matches(matches[-1], camera)
             if inliers >= _FEWEST_MATCHES:
                 poses.append((pose, inliers))
             if inliers >= _PLENTY:
                 break
-        return self._ranked(poses, joined(matches), camera)
+        return self._ranked(poses, joined(matches), camera) or [PlaceGuess(self._index.pose(int(likely[0])), 0)]
 
     def _ranked(self, poses: Sequence[tuple[SE3, int]], matches: Matches, camera: PinholeCamera) -> list[PlaceGuess]:
         """Refine each pose by what all views say, and return the best that differ."""
@@ -88,8 +83,8 @@ class PlaceFinder:
         for pose, _ in sorted(poses, key=lambda one: -one[1]):
             if not any(_are_same(pose, other.camera_from_world, matches) for other in found):
                 found.append(refined(pose, matches, camera))
-        found = [guess for guess in found if guess.inliers >= self._fewest_inliers]
-        return sorted(found, key=lambda guess: -guess.inliers)[: self._most]
+        found = [guess for guess in found if guess.support >= self._config.inliers]
+        return sorted(found, key=lambda guess: -guess.support)[: self._config.guesses]
 
 
 def likely_views(index: PlaceIndex, descriptors: Descriptors, count: int) -> NDArray[np.int64]:

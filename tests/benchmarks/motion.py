@@ -16,6 +16,7 @@ COLUMNS = {
     "every": "d",
     "motion": "",
     "frames": "d",
+    "keyframes": "d",
     "median cm": ".2f",
     "p95 cm": ".2f",
     "worst cm": ".2f",
@@ -64,4 +65,4 @@ def _row(every: int, model: str, steps: Steps, accuracy: Accuracy) -> list[Cell]
     a = accuracy
     errors = [a.median_cm, a.p95_cm, a.worst_cm, a.median_deg, a.p95_deg, a.tracked, a.within_2cm_2deg]
     iterations = sum(step.iterations for step in steps[1:]) / max(len(steps) - 1, 1)
-    return [every, model, len(steps), *errors, wall.median, wall.mean, cpu.mean, iterations]
+    return [every, model, len(steps), sum(step.renewed for step in steps), *errors, wall.median, wall.mean, cpu.mean, iterations]

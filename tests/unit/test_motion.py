@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.linalg
 import scipy.stats
 from hypothesis import given, settings
@@ -56,6 +57,16 @@ def test_the_camera_goes_on_as_the_matrix_exponential_says(seconds: float) -> No
     np.testing.assert_allclose(predicted.camera_from_world.matrix, expected, rtol=0, atol=ALGEBRA)
     np.testing.assert_array_equal(predicted.twist, TWIST)
     assert predicted.timestamp_ns == 5 * SECOND + round(seconds * SECOND)
+
+
+@pytest.mark.parametrize("seconds", [1.01, 3.0, 1000.0])
+def test_over_a_long_gap_the_velocity_fades_as_its_integral_says(seconds: float) -> None:
+    """After the seconds that a camera was gone, nobody is where a straight line leads."""
+    predicted = MODEL.predict(state(), 5 * SECOND + round(seconds * SECOND), DEPTH)
+    moving_s, _ = scipy.integrate.quad(lambda t: math.exp(-t / CONFIG.twist_memory_s), 0, seconds, points=[0.5, 1.0])
+    expected = scipy.linalg.expm(hat6(TWIST) * moving_s) @ ANYWHERE.matrix
+    np.testing.assert_allclose(predicted.camera_from_world.matrix, expected, rtol=0, atol=1e3 * ALGEBRA)
+    np.testing.assert_allclose(predicted.twist, TWIST * math.exp(-seconds / CONFIG.twist_memory_s), atol=ALGEBRA)
 
 
 def test_two_unequal_steps_lead_where_one_does() -> None:

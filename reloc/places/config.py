@@ -1,0 +1,20 @@
+"""What can be chosen about finding a camera without knowing where to look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge
+
+
+@dataclass(frozen=True)
+class PlacesConfig:
+    """Finding the camera anywhere in the map, among known views of it."""
+
+    use: Literal["auto", "never"] = "auto"
+    """Whether a camera that is lost is looked for in the whole map: `auto` does wherever there is an index of known views."""
+    guesses: Annotated[int, Ge(1)] = 3
+    """How many of the poses that matched features speak for are aligned, at most. Each costs as much as a keyframe."""
+    inliers: Annotated[int, Ge(4)] = 8
+    """Poses that fewer matched features agree with are not tried: chance finds as many."""
