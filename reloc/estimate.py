@@ -20,10 +20,24 @@ class Verdict(StrEnum):
 
     TRACKED = "TRACKED"
     """Aligned and believed."""
+    LIMITED = "LIMITED"
+    """Aligned and believed, but the image has a weakness that is named in the reason."""
     COASTING = "COASTING"
     """Not aligned in this frame: the pose is the filter's prediction, and its covariance grows."""
+    RELOCALISING = "RELOCALISING"
+    """No pose: it was lost, and is being searched for in the whole map."""
     LOST = "LOST"
     """No pose can be given; the one carried along is only where the search would begin."""
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether the pose was measured in this frame, and can be used."""
+        return self in (Verdict.TRACKED, Verdict.LIMITED)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is no pose, neither measured nor predicted."""
+        return self in (Verdict.RELOCALISING, Verdict.LOST)
 
 
 class Outcome(StrEnum):

@@ -37,9 +37,9 @@ class RunResult:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the run ended LOST, or fewer than half of its frames were TRACKED, or there were none."""
-        tracked = self.verdicts.get(Verdict.TRACKED, 0)
-        return self.last in (Verdict.LOST, None) or 2 * tracked < self.frames
+        """Whether the run ended lost, or fewer than half of its frames were TRACKED or LIMITED, or there were none."""
+        believed = sum(count for verdict, count in self.verdicts.items() if verdict.is_believed)
+        return self.last is None or self.last.is_lost or 2 * believed < self.frames
 
 
 def _nobody(estimate: Estimate) -> None:

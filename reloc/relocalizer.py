@@ -59,6 +59,8 @@ class _Track:
     lost: bool
     misses: int
     """How many frames in a row were not believed."""
+    found: bool = True
+    """Whether there ever was a pose that was believed."""
 
 
 class Relocalizer:
@@ -248,14 +250,15 @@ class Relocalizer:
             nowhere = self._motion.start(now, begin, _UNKNOWN_VARIANCE * np.eye(6), attempt.keyframe.depth)
             where = "near the first pose" if self._places is None else "on the map"
             return (
-                _Track(nowhere, np.zeros((6, 6)), attempt.keyframe, now, lost=True, misses=1),
+                _Track(nowhere, np.zeros((6, 6)), attempt.keyframe, now, lost=True, misses=1, found=False),
                 Verdict.LOST,
                 f"not found {where}: {assessment.reason}",
             )
         seconds = (now - track.last_believed_ns) / NANOSECONDS_PER_SECOND
         lost = track.lost or seconds > self._assess_config.coasting_s
         motion = self._motion.coast(predicted, track.motion)
-        verdict = Verdict.LOST if lost else Verdict.COASTING
+        missing = Verdict.LOST if self._places is None or not track.found else Verdict.RELOCALISING
+        verdict = missing if lost else Verdict.COASTING
         carried = replace(track, motion=motion, lost=lost, misses=track.misses + 1)
         return carried, verdict, assessment.reason
 

@@ -17,7 +17,7 @@ from reloc.commands.overlay import check_picture_path, write_overlay
 from reloc.commands.tracking import LOST_EXIT_CODE
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError
-from reloc.estimate import Estimate, Verdict
+from reloc.estimate import Estimate
 from reloc.files import json_document
 from reloc.first_pose import first_pose
 from reloc.geometry.se3 import xyzw_from_wxyz
@@ -47,7 +47,7 @@ def align(
     """Refine the pose of one image, and say how well it fits.
 
     The pose is world_from_camera, `tx ty tz qx qy qz qw` in metres; the covariance (6, 6) belongs to exp(δ) @ world_from_camera
-    with δ = (translation, rotation) along the axes of the map. Ends with 3 if the verdict is LOST.
+    with δ = (translation, rotation) along the axes of the map. Ends with 3 if the camera is lost.
     """
     announce_compilation()
     if overlay is not None:
@@ -64,7 +64,7 @@ def align(
     print(json_document(_record(image, estimate)) if as_json else _text(estimate), end="")
     if overlay is not None:
         write_overlay(overlay, estimate, renderer)
-    raise typer.Exit(LOST_EXIT_CODE if estimate.verdict is Verdict.LOST else 0)
+    raise typer.Exit(LOST_EXIT_CODE if estimate.verdict.is_lost else 0)
 
 
 def _for_a_still(config: RelocConfig) -> RelocConfig:

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from reloc.estimate import Verdict
 from reloc.evaluate.align import AlignmentKind
 from reloc.evaluate.run import Run
 from reloc.evaluate.summary import RECALL_LIMITS, Evaluation, Statistics
-from reloc.evaluate.trust import GOOD_DEG, GOOD_M, Trust
+from reloc.evaluate.trust import GOOD_DEG, GOOD_M, Nees, Trust
 
 _STATISTICS = ("median", "rmse", "p95", "max")
 # Where nobody looks at a terminal, lines may be as long as the table needs.
@@ -136,20 +137,32 @@ def _trust_table(trust: Trust) -> Table:
 
 
 def _trust_lines(trust: Trust) -> list[str]:
-    nees = trust.nees
     wrong = f"[red bold]{trust.wrongly_tracked}[/]" if trust.wrongly_tracked else "no"
+    limited = f" and {trust.wrongly_limited} called LIMITED" if trust.verdicts.get(Verdict.LIMITED) else ""
     caught, right = _percent(trust.bad_recall), _percent(trust.bad_precision)
-    within = f"{_percent(nees.share_within_95)} within the 95 % bound"
-    claimed = f"{_number(100 * nees.sigma_position_m)} cm and {_number(nees.sigma_rotation_deg)}°"
     return [
         "",
-        f"Verdict: {wrong} frames called TRACKED are beyond {100 * GOOD_M:g} cm/{GOOD_DEG:g}°; "
-        f"of the frames not called TRACKED {right} are, and they are {caught} of all that are.",
+        f"Verdict: {wrong} frames called TRACKED{limited} are beyond {100 * GOOD_M:g} cm/{GOOD_DEG:g}°; "
+        f"of the frames called neither TRACKED nor LIMITED {right} are, and they are {caught} of all that are.",
         f"Score: ranks a good frame above a bad one in {_percent(trust.score_auc)} of the pairs; "
         f"rank correlation with the error {_number(trust.score_rank_correlation)}.",
-        f"Covariance: NEES {_number(nees.mean)} in the mean, {_number(nees.median)} in the median, {within} "
-        f"(honest: 6, 5.35, 95 %); it claims {claimed}.",
+        *(_covariance_line(nees, verdict) for nees, verdict in _covariances(trust)),
     ]
+
+
+def _covariances(trust: Trust) -> list[tuple[Nees, Verdict]]:
+    """Return the covariances to speak of: those of TRACKED frames, and of LIMITED ones where there are any."""
+    limited = [(trust.nees_limited, Verdict.LIMITED)] if trust.nees_limited.frames else []
+    return [(trust.nees, Verdict.TRACKED), *limited]
+
+
+def _covariance_line(nees: Nees, verdict: Verdict) -> str:
+    within = f"{_percent(nees.share_within_95)} within the 95 % bound"
+    claimed = f"{_number(100 * nees.sigma_position_m)} cm and {_number(nees.sigma_rotation_deg)}°"
+    return (
+        f"Covariance of {verdict}: NEES {_number(nees.mean)} in the mean, {_number(nees.median)} in the median, {within} "
+        f"(honest: 6, 5.35, 95 %); it claims {claimed}."
+    )
 
 
 def _percent(share: float) -> str:

@@ -40,8 +40,8 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write; a folder for kitti, colmap, bop and ros2bag.")],
     kind: Annotated[ExportFormat, typer.Option("--format", "-f", help="The format.")],
     verdicts: Annotated[
-        str, typer.Option(help="Which poses, by their verdicts: TRACKED are believed, COASTING are predictions.")
-    ] = "TRACKED",
+        str, typer.Option(help="Which poses, by their verdicts: TRACKED and LIMITED are believed, COASTING are predictions.")
+    ] = "TRACKED,LIMITED",
     fill: Annotated[bool, typer.Option("--fill-gaps", help="Interpolate the frames between two such poses.")] = False,
     times: Annotated[
         Path | None,

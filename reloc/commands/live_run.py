@@ -192,4 +192,7 @@ def _report(result: RunResult, request: LiveRequest) -> None:
     if result.failed_sinks:
         print(f"error: {', '.join(result.failed_sinks)} failed on the way, see above", file=sys.stderr)
     elif result.is_lost:
-        print("lost: the run ended LOST or fewer than half of its frames were tracked; frames.jsonl says why", file=sys.stderr)
+        print(
+            "lost: the run ended without a pose or fewer than half of its frames were tracked; frames.jsonl says why",
+            file=sys.stderr,
+        )

@@ -9,7 +9,13 @@ from contextlib import contextmanager
 
 from reloc.estimate import Estimate, Verdict
 
-COLORS = {Verdict.TRACKED: "green", Verdict.COASTING: "yellow", Verdict.LOST: "red"}
+COLORS = {
+    Verdict.TRACKED: "green",
+    Verdict.LIMITED: "bright_yellow",
+    Verdict.COASTING: "yellow",
+    Verdict.RELOCALISING: "magenta",
+    Verdict.LOST: "red",
+}
 
 
 @contextmanager

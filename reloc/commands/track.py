@@ -51,8 +51,8 @@ def track(
     DIR gets trajectory.txt (TUM format, only poses that are believed), frames.jsonl (all that is known of every frame),
     summary.json (verdicts, milliseconds, versions), config.yaml (all settings) and, with --viewer save, session.rrd.
 
-    Ends with 0 if it is done, 1 after an error, 2 for wrong usage, 3 if it is done but lost: the run ended LOST, or fewer than
-    half of the frames were TRACKED. Ctrl-C ends it with all files closed, and 130.
+    Ends with 0 if it is done, 1 after an error, 2 for wrong usage, 3 if it is done but lost: the run ended without a pose, or
+    fewer than half of the frames were TRACKED or LIMITED. Ctrl-C ends it with all files closed, and 130.
     """
     request = Request(
         source=source,

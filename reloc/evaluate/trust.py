@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc.estimate import Verdict
 from reloc.evaluate.association import associate
 from reloc.evaluate.errors import absolute_errors
 from reloc.evaluate.run import RunFrames
@@ -41,7 +42,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Nees:
-    """Normalised estimation error squared δᵀ Σ⁻¹ δ of the TRACKED poses, with 6 degrees of freedom."""
+    """Normalised estimation error squared δᵀ Σ⁻¹ δ, with 6 degrees of freedom."""
 
     frames: int
     mean: float
@@ -66,15 +67,20 @@ class Trust:
     """By score, in bins such as `0.8-1.0`."""
     wrongly_tracked: int
     """Frames called TRACKED that are not good: what must never happen."""
+    wrongly_limited: int
+    """Frames called LIMITED that are not good."""
     bad_precision: float
-    """Of the frames not called TRACKED, the share that was in fact not good; NaN without any."""
+    """Of the frames called neither TRACKED nor LIMITED, the share that was in fact not good; NaN without any."""
     bad_recall: float
-    """Of the frames that were not good, the share that was not called TRACKED; NaN without any."""
+    """Of the frames that were not good, the share that was called neither TRACKED nor LIMITED; NaN without any."""
     score_auc: float
     """Chance that a good frame has a higher score than a bad one: 1 perfect, 0.5 worthless, NaN where all are of one kind."""
     score_rank_correlation: float
     """Spearman's correlation of score and distance of the positions: −1 where the score orders the frames perfectly."""
     nees: Nees
+    """Of the poses that are TRACKED."""
+    nees_limited: Nees
+    """Of the poses that are LIMITED."""
 
     def as_mapping(self) -> dict[str, Any]:
         """Return the figures as what `reloc evaluate --json` prints."""
@@ -88,7 +94,8 @@ def assess_trust(frames: RunFrames, groundtruth: Trajectory, max_difference_s: f
     errors = absolute_errors(frames.poses(_mask(of_frame[has_pose], len(frames))), groundtruth.selected(of_truth[has_pose]))
     position_m, rotation_deg = _spread(errors.position_m, has_pose), _spread(np.degrees(errors.rotation_rad), has_pose)
     good = (position_m <= GOOD_M) & (rotation_deg <= GOOD_DEG)
-    tracked = frames.verdicts[of_frame] == "TRACKED"
+    tracked, limited = (frames.verdicts[of_frame] == verdict for verdict in (Verdict.TRACKED, Verdict.LIMITED))
+    believed = tracked | limited
     score = frames.measures["score"][of_frame]
     known = np.isfinite(score)
 
@@ -106,11 +113,13 @@ def assess_trust(frames: RunFrames, groundtruth: Trajectory, max_difference_s: f
             f"{_SCORE_EDGES[i]:.1f}-{_SCORE_EDGES[i + 1]:.1f}": group(known & (bins == i)) for i in range(len(_SCORE_EDGES) - 1)
         },
         wrongly_tracked=int((tracked & ~good).sum()),
-        bad_precision=_share(~good, ~tracked),
-        bad_recall=_share(~tracked, ~good),
+        wrongly_limited=int((limited & ~good).sum()),
+        bad_precision=_share(~good, ~believed),
+        bad_recall=_share(~believed, ~good),
         score_auc=_auc(score[known & good], score[known & ~good]),
         score_rank_correlation=_rank_correlation(score[known & has_pose], position_m[known & has_pose]),
         nees=_nees(frames, groundtruth, of_frame[has_pose & tracked], of_truth[has_pose & tracked]),
+        nees_limited=_nees(frames, groundtruth, of_frame[has_pose & limited], of_truth[has_pose & limited]),
     )
 
 

@@ -21,8 +21,10 @@ _DEPTH_OF_A_POINT_M = 0.1
 _USUAL_CAMERA = PinholeCamera(640, 480, 525.0, 525.0, 319.5, 239.5)
 _COLORS = {
     "TRACKED": (46, 160, 67),
+    "LIMITED": (150, 170, 30),
     "INTERPOLATED": (230, 190, 40),
     "COASTING": (235, 130, 30),
+    "RELOCALISING": (112, 96, 228),
     "LOST": (215, 45, 45),
 }
 _UNKNOWN = (60, 120, 215)
@@ -58,5 +60,5 @@ def frusta(poses: ExportedPoses, frames: NDArray[np.int64], depth: float) -> Arr
 
 
 def colors(poses: ExportedPoses) -> Colors:
-    """Return a colour (N, 3) for each pose: green for tracked, yellow for interpolated, orange, red, blue for unknown."""
+    """Return a colour (N, 3) for each pose: green for tracked, olive for limited, yellow for interpolated; blue for unknown."""
     return np.array([_COLORS.get(verdict, _UNKNOWN) for verdict in poses.verdicts], dtype=np.uint8)

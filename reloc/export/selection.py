@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc.errors import CalibrationError, TrajectoryError
+from reloc.estimate import Verdict
 from reloc.evaluate.run import Run, RunFrames
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera, LensModel
@@ -22,6 +23,9 @@ Times = NDArray[np.int64]
 
 INTERPOLATED = "INTERPOLATED"
 """The verdict of a pose that was not measured but lies between two that were."""
+
+BELIEVED = frozenset(verdict.value for verdict in Verdict if verdict.is_believed)
+"""The verdicts of poses that were measured and are believed."""
 
 # Half a second of hand-held motion is still nearly a straight line; a walk round a corner is not.
 DEFAULT_GAP_S = 0.5
@@ -60,7 +64,7 @@ class ExportedPoses:
         return [slice(a, b) for a, b in pairwise(bounds) if b > a]
 
 
-def select(run: Run, verdicts: frozenset[str] = frozenset({"TRACKED"})) -> ExportedPoses:
+def select(run: Run, verdicts: frozenset[str] = BELIEVED) -> ExportedPoses:
     """Return the poses of a run whose verdict is one of `verdicts`; of a bare trajectory, which has none, all of them.
 
     Raises `TrajectoryError` if that leaves nothing.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reloc.errors import ConfigError
-from reloc.estimate import Estimate, Verdict
+from reloc.estimate import Estimate
 from reloc.health.state import HealthState
 from reloc.live import CameraState
 
@@ -61,8 +61,8 @@ class Metrics:
         yield GaugeMetricFamily("reloc_camera_hanging_threads", "Threads that hang in the driver.", value=camera.hanging)
         if latest is not None:
             yield GaugeMetricFamily("reloc_score", "Trust in the latest pose, 0 to 1.", value=latest.score)
-            is_tracked = latest.verdict is Verdict.TRACKED
-            yield GaugeMetricFamily("reloc_tracked", "1 where the latest pose is believed.", value=float(is_tracked))
+            is_believed = latest.verdict.is_believed
+            yield GaugeMetricFamily("reloc_tracked", "1 where the latest pose is TRACKED or LIMITED.", value=float(is_believed))
         dropped = CounterMetricFamily("reloc_sink_dropped", "Frames left out of a sink.", labels=["sink"])
         failed = GaugeMetricFamily("reloc_sink_failed", "1 once a sink has failed.", labels=["sink"])
         for sink in sinks:

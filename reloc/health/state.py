@@ -90,7 +90,7 @@ class HealthState:
             found.append("there is no pose yet")
         elif self._clock() - latest.seen_s > _STUCK_S:
             found.append(f"tracking hangs: frames come, but the latest pose is {self._clock() - latest.seen_s:.1f} s old")
-        if latest is not None and latest.verdict is Verdict.LOST:
+        if latest is not None and latest.verdict.is_lost:
             found.append(f"the camera is lost: {latest.reason or 'no reason is known'}")
         return found + [f"{sink.name} failed: {sink.failure}" for sink in self.sinks() if sink.failure]
 

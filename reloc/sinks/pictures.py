@@ -15,10 +15,12 @@ Mask = NDArray[np.bool_]
 
 VERDICT_COLORS: dict[Verdict, tuple[int, int, int]] = {
     Verdict.TRACKED: (46, 184, 92),
-    Verdict.COASTING: (255, 170, 20),
+    Verdict.LIMITED: (222, 226, 88),
+    Verdict.COASTING: (255, 160, 20),
+    Verdict.RELOCALISING: (112, 96, 228),
     Verdict.LOST: (226, 54, 54),
 }
-"""RGB, told apart by the colour-blind too: the three differ in lightness as well as in hue."""
+"""RGB, told apart by the colour-blind too: neighbours differ in lightness as well as in hue, and no other is blue."""
 
 EDGE_COLOR = (0, 255, 140)
 BACKGROUND = (24, 26, 30)

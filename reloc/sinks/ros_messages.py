@@ -12,7 +12,13 @@ from reloc.estimate import Estimate, Verdict
 from reloc.frame import NANOSECONDS_PER_SECOND
 from reloc.ros.messages import DIAGNOSTICS, ERROR, OK, POSE, TRANSFORMS, WARN, diagnostics, pose_with_covariance, transform
 
-_LEVELS = {Verdict.TRACKED: OK, Verdict.COASTING: WARN, Verdict.LOST: ERROR}
+_LEVELS = {
+    Verdict.TRACKED: OK,
+    Verdict.LIMITED: WARN,
+    Verdict.COASTING: WARN,
+    Verdict.RELOCALISING: ERROR,
+    Verdict.LOST: ERROR,
+}
 _NAME = "reloc: pose of the camera"
 
 
@@ -39,7 +45,7 @@ class Message(NamedTuple):
 
 
 class EstimateMessages:
-    """Makes the messages of a run. A LOST frame has no pose; diagnostics come with every new verdict and once a second."""
+    """Makes the messages of a run. A camera that is lost has no pose; diagnostics come with a new verdict, and each second."""
 
     def __init__(self, names: RosNames, source: str) -> None:
         """`source` names the camera in the diagnostics."""
@@ -49,7 +55,7 @@ class EstimateMessages:
 
     def of(self, estimate: Estimate) -> list[Message]:
         """Return the messages of one estimate."""
-        messages = self._pose(estimate) if estimate.verdict is not Verdict.LOST and estimate.camera_from_world.is_finite else []
+        messages = [] if estimate.verdict.is_lost or not estimate.camera_from_world.is_finite else self._pose(estimate)
         return [message for message in [*messages, *self._diagnostics(estimate)] if message.topic]
 
     def _pose(self, estimate: Estimate) -> list[Message]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reloc.estimate import Estimate, Verdict
+from reloc.estimate import Estimate
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.trajectory import TUM_HEADER, format_tum_line
 from reloc.sinks.lines import LineFile
@@ -12,7 +12,7 @@ from reloc.sources.source import SourceInfo
 
 
 class TrajectorySink:
-    """Writes the pose of every frame with the verdict TRACKED to a TUM file; a frame that is lost or coasting has no line.
+    """Writes the pose of every frame that is TRACKED or LIMITED to a TUM file; one that is coasting or lost has no line.
 
     What reads a bare trajectory cannot see a verdict, so it only gets poses that are believed. `FramesSink` writes the others.
     """
@@ -28,7 +28,7 @@ class TrajectorySink:
     def write(self, estimate: Estimate) -> None:
         """Append a line if the pose is believed."""
         # A pose that is not finite would make the whole file unreadable.
-        if estimate.verdict is Verdict.TRACKED and estimate.camera_from_world.is_finite:
+        if estimate.verdict.is_believed and estimate.camera_from_world.is_finite:
             self._file.write(format_tum_line(estimate.frame.timestamp_ns, estimate.world_from_camera))
 
     def close(self) -> None:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from reloc.build import make_relocalizer, make_renderer
 from reloc.config import RelocConfig
-from reloc.estimate import Verdict
 from reloc.evaluate.errors import absolute_errors
 from reloc.frame import RawFrame
 from reloc.geometry.lens import LensCamera
@@ -135,7 +134,7 @@ def timed(follow: Relocalizer, frame: RawFrame) -> Step:
     return Step(
         timestamp_ns=frame.timestamp_ns,
         world_from_camera=estimate.world_from_camera,
-        tracked=estimate.verdict is Verdict.TRACKED,
+        tracked=estimate.verdict.is_believed,
         renewed=estimate.keyframe_renewed,
         iterations=estimate.iterations,
         stages_ms=estimate.milliseconds,

@@ -49,7 +49,7 @@ def test_a_run_that_is_stopped_ends_with_whole_files(
 ) -> None:
     result = _track(made_recording, tmp_path, environment, f"signal.raise_signal({int(number)})")
     assert result.returncode == 128 + number, result.stderr
-    assert "4 frames: 4 TRACKED, 0 COASTING, 0 LOST (stopped before the end)" in result.stdout
+    assert "4 frames: 4 TRACKED, 0 LIMITED, 0 COASTING, 0 RELOCALISING, 0 LOST (stopped before the end)" in result.stdout
     run = load_run(tmp_path)
     assert run.frames is not None
     assert run.summary is not None

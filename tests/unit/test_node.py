@@ -129,12 +129,23 @@ def test_a_sink_that_cannot_be_opened_stops_the_run_before_it_begins() -> None:
     assert first.events[-1] == "close"
 
 
-T, C, L = Verdict.TRACKED, Verdict.COASTING, Verdict.LOST
+T, N, C, R, L = Verdict.TRACKED, Verdict.LIMITED, Verdict.COASTING, Verdict.RELOCALISING, Verdict.LOST
 
 
 @pytest.mark.parametrize(
     ("verdicts", "lost"),
-    [([T, T, T], False), ([L, T, T], False), ([T, T, T, L], True), ([T, T, C], False), ([T, C, C, T], False), ([T, C, C], True)],
+    [
+        ([T, T, T], False),
+        ([L, T, T], False),
+        ([T, T, T, L], True),
+        ([T, T, C], False),
+        ([T, C, C, T], False),
+        ([T, C, C], True),
+        ([N, N, N], False),
+        ([T, T, T, R], True),
+        ([N, T, C, C], False),
+        ([N, C, C], True),
+    ],
 )
 def test_lost_is_what_ends_lost_or_was_tracked_in_less_than_half(verdicts: list[Verdict], lost: bool) -> None:
     source = ListSource(frames(len(verdicts), height=2, width=2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reloc.estimate import Estimate, Verdict
+from reloc.estimate import Estimate
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera
 from reloc.geometry.trajectory import format_tum_line
@@ -25,7 +25,7 @@ class RecorderSink:
         """Leave the frame for the recorder's thread."""
         if self._recorder.failure is not None:
             raise self._recorder.failure
-        believed = estimate.verdict is Verdict.TRACKED and estimate.camera_from_world.is_finite
+        believed = estimate.verdict.is_believed and estimate.camera_from_world.is_finite
         raw = estimate.frame.raw
         self._recorder.put(raw, format_tum_line(raw.timestamp_ns, estimate.world_from_camera) if believed else None)
 

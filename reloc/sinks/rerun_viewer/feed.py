@@ -108,7 +108,7 @@ class Piece:
 class TrajectoryPieces:
     """Cuts the trajectory into pieces of one verdict each, so that none is drawn twice however long it grows.
 
-    A camera that stands still adds nothing. A pose found again after LOST is not joined to the place where it was lost.
+    A camera that stands still adds nothing. A pose found again after it was lost is not joined to the place where it was lost.
     """
 
     def __init__(self, shortest_step_m: float) -> None:
@@ -124,7 +124,7 @@ class TrajectoryPieces:
         finished = None
         if row.verdict != self._verdict or len(self._points) >= PIECE_POINTS:
             finished = self.open_piece()
-            joined = row.verdict == self._verdict or self._verdict != Verdict.LOST
+            joined = row.verdict == self._verdict or not self._verdict.is_lost
             self._points = self._points[-1:] if joined else []
             self._verdict = row.verdict
         if not self._points or np.linalg.norm(point - self._points[-1]) >= self._shortest_step_m:

@@ -25,7 +25,13 @@ _EPOCH_NS = 10**18
 _VERDICT_PERIOD_NS = 10 * NANOSECONDS_PER_SECOND
 # About what the layout has room for; drawing the map is the dearest part of a picture, and grows with its pixels.
 _OVERLAY_WIDTH_PX = 480
-_LEVELS = {Verdict.TRACKED: "INFO", Verdict.COASTING: "WARN", Verdict.LOST: "ERROR"}
+_LEVELS = {
+    Verdict.TRACKED: "INFO",
+    Verdict.LIMITED: "WARN",
+    Verdict.COASTING: "WARN",
+    Verdict.RELOCALISING: "ERROR",
+    Verdict.LOST: "ERROR",
+}
 # Of middle lightness: the viewer's background is dark or light as its user's desktop is.
 _CURVE_COLORS = ((46, 160, 90), (70, 130, 230), (225, 140, 30), (200, 80, 170), (120, 120, 220), (150, 150, 60), (40, 160, 170))
 # The other stages wait in the legend: a dozen lines on one another say nothing.

@@ -37,12 +37,12 @@ def test_a_recording_is_tracked_into_its_folder(made_recording: Path, tmp_path: 
     out = tmp_path / "out"
     result = _track(made_recording, "--init", made_recording / "groundtruth.txt", "--out", out)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[0] == "8 frames: 8 TRACKED, 0 COASTING, 0 LOST"
+    assert result.stdout.splitlines()[0] == "8 frames: 8 TRACKED, 0 LIMITED, 0 COASTING, 0 RELOCALISING, 0 LOST"
     assert "ms a frame in the median" in result.stdout
     assert f"next: reloc evaluate {out} --groundtruth {made_recording / 'groundtruth.txt'}" in result.stdout
     assert sorted(path.name for path in out.iterdir()) == ["config.yaml", "frames.jsonl", "summary.json", "trajectory.txt"]
     found = _summary(out)
-    assert (found["frames"], found["verdicts"]) == (8, {"TRACKED": 8, "COASTING": 0, "LOST": 0})
+    assert (found["frames"], found["verdicts"]) == (8, {"TRACKED": 8, "LIMITED": 0, "COASTING": 0, "RELOCALISING": 0, "LOST": 0})
     assert set(found["milliseconds"]["total"]) == {"median", "p95"}
     assert {"undistort", "align", "total"} <= set(found["milliseconds"])
     assert {"reloc", "python", "numpy"} <= set(found["versions"])

@@ -52,8 +52,18 @@ def test_verdicts_and_scores_are_counted_against_the_errors(tmp_path: Path) -> N
     assert found.wrongly_tracked == 1
     assert found.bad_precision == pytest.approx(3 / 4)
     assert found.bad_recall == pytest.approx(3 / 4)
+    assert (found.wrongly_limited, found.nees.frames, found.nees_limited.frames) == (0, 6, 0)
     # Six good and three bad frames have a score: of the 18 pairs only (0.5 good, 0.7 bad) is in the wrong order.
     assert found.score_auc == pytest.approx(17 / 18)
+
+
+def test_limited_poses_are_believed_and_counted_apart(tmp_path: Path) -> None:
+    limited = [_off(5, 0.02, Verdict.LIMITED), _off(6, 0.30, Verdict.LIMITED)]
+    found = _trust(tmp_path, [*(_off(i, 0.01) for i in range(5)), *limited, _off(7, 0.5, Verdict.LOST)])
+    assert (found.wrongly_tracked, found.wrongly_limited) == (0, 1)
+    assert (found.bad_precision, found.bad_recall) == (1.0, 0.5)
+    assert (found.nees.frames, found.nees_limited.frames) == (5, 2)
+    assert found.nees_limited.mean > found.nees.mean
 
 
 def test_a_turned_pose_is_not_good_either(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.unit.evaluate.trajectories import FRAME_NS, walk
 from tests.unit.export.made import made
 from tests.unit.sinks.estimates import CAMERA, LENS, estimate
 
-T, C, L = Verdict.TRACKED, Verdict.COASTING, Verdict.LOST
+T, N, C, R, L = Verdict.TRACKED, Verdict.LIMITED, Verdict.COASTING, Verdict.RELOCALISING, Verdict.LOST
 
 
 def _run(folder: Path, *verdicts: Verdict) -> Path:
@@ -37,13 +37,19 @@ def test_only_believed_poses_are_taken_unless_others_are_asked_for(tmp_path: Pat
     assert (poses.camera, poses.lens) == (CAMERA, LENS)
 
 
+def test_limited_poses_are_believed_and_those_being_searched_are_not(tmp_path: Path) -> None:
+    run = load_run(_run(tmp_path, T, N, R, L, T))
+    assert select(run).verdicts == ("TRACKED", "LIMITED", "TRACKED")
+    assert select(run, frozenset({"TRACKED"})).indices.tolist() == [0, 4]
+
+
 def test_a_frame_whose_pose_is_no_number_is_left_out_whatever_it_is_called(tmp_path: Path) -> None:
     nowhere = estimate(1, SE3(np.eye(3), np.full(3, np.nan)), verdict=T)
     assert select(load_run(write_run(tmp_path, [estimate(0), nowhere, estimate(2)]))).indices.tolist() == [0, 2]
 
 
 def test_a_run_without_such_a_pose_is_an_error_that_counts_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(TrajectoryError, match="asked for TRACKED, found 1 COASTING, 2 LOST"):
+    with pytest.raises(TrajectoryError, match="asked for LIMITED, TRACKED, found 1 COASTING, 2 LOST"):
         select(load_run(_run(tmp_path / "a", L, C, L)))
     with pytest.raises(TrajectoryError, match="found no frame at all"):
         select(load_run(_run(tmp_path / "b")))

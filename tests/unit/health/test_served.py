@@ -72,7 +72,9 @@ def test_metrics_are_what_prometheus_reads(run: Run) -> None:
     found = run.metrics()
     expected = {
         ("reloc_frames_total", "TRACKED"): 2,
+        ("reloc_frames_total", "LIMITED"): 0,
         ("reloc_frames_total", "COASTING"): 0,
+        ("reloc_frames_total", "RELOCALISING"): 0,
         ("reloc_frames_total", "LOST"): 1,
         ("reloc_frames_dropped_total",): 4,
         ("reloc_frames_unordered_total",): 5,

@@ -26,7 +26,7 @@ def test_while_it_tracks_all_is_well() -> None:
     clock.now_s += 0.25
     report = state.report()
     assert (report["ok"], report["problems"], report["frames"], report["uptime_s"]) == (True, [], 1, 0.25)
-    assert report["verdicts"] == {"TRACKED": 1, "COASTING": 0, "LOST": 0}
+    assert report["verdicts"] == {"TRACKED": 1, "LIMITED": 0, "COASTING": 0, "RELOCALISING": 0, "LOST": 0}
     assert report["latest"] == {
         "index": 3,
         "timestamp_ns": 99_999_999,
@@ -59,11 +59,13 @@ def test_one_that_failed_is_a_problem_with_its_cause() -> None:
     assert state.problems() == ["the camera is WAITING for 1.0 s: unplugged"]
 
 
-def test_lost_is_a_problem_and_coasting_is_not() -> None:
+@pytest.mark.parametrize("verdict", [Verdict.LOST, Verdict.RELOCALISING])
+@pytest.mark.parametrize("after", [Verdict.COASTING, Verdict.LIMITED])
+def test_lost_is_a_problem_and_what_has_a_pose_is_not(verdict: Verdict, after: Verdict) -> None:
     state, _ = _state()
-    state.take(estimate(0, verdict=Verdict.LOST, reason="too dark"))
+    state.take(estimate(0, verdict=verdict, reason="too dark"))
     assert state.problems() == ["the camera is lost: too dark"]
-    state.take(estimate(1, verdict=Verdict.COASTING, reason="too dark"))
+    state.take(estimate(1, verdict=after, reason="too dark"))
     assert state.problems() == []
 
 

@@ -39,12 +39,12 @@ def test_only_believed_poses_reach_the_trajectory_and_each_is_there_at_once(tmp_
     assert isinstance(sink, Sink)
     sink.open(INFO, CAMERA)
     assert path.read_text().startswith("# timestamp tx ty tz qx qy qz qw")
-    verdicts = [Verdict.TRACKED, Verdict.COASTING, Verdict.LOST, Verdict.TRACKED]
+    verdicts = [Verdict.TRACKED, Verdict.COASTING, Verdict.LOST, Verdict.LIMITED, Verdict.RELOCALISING]
     lines = []
     for index, verdict in enumerate(verdicts):
         sink.write(estimate(index, verdict=verdict))
         lines.append(len(path.read_text().splitlines()))
-    assert lines == [2, 2, 2, 3]
+    assert lines == [2, 2, 2, 3, 3]
     sink.write(estimate(9, camera_from_world=SE3(np.eye(3), np.array([np.nan, 0, 0]))))
     sink.close()
     loaded = load_tum(path)

@@ -71,7 +71,7 @@ def test_the_summary_counts_what_happened(tmp_path: Path) -> None:
     sink.close()
     found = _read(path)
     assert found["frames"] == 100
-    assert found["verdicts"] == {"TRACKED": 75, "COASTING": 0, "LOST": 25}
+    assert found["verdicts"] == {"TRACKED": 75, "LIMITED": 0, "COASTING": 0, "RELOCALISING": 0, "LOST": 25}
     assert found["keyframes"] == 10
     assert found["dropped"] == 4
     assert found["wall_s"] == 12.5

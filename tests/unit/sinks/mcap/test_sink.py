@@ -119,14 +119,15 @@ def test_images_may_be_left_out_and_topics_renamed(tmp_path: Path) -> None:
 
 
 def test_verdicts_decide_what_is_said(tmp_path: Path) -> None:
-    verdicts = [Verdict.TRACKED, Verdict.TRACKED, Verdict.COASTING, Verdict.LOST, Verdict.LOST, Verdict.TRACKED]
-    made = [seen(i, verdict=verdict, reason="dark" * (verdict is not Verdict.TRACKED)) for i, verdict in enumerate(verdicts)]
+    T, N, C, R, L = Verdict.TRACKED, Verdict.LIMITED, Verdict.COASTING, Verdict.RELOCALISING, Verdict.LOST
+    verdicts = [T, T, N, C, R, L, L, T]
+    made = [seen(i, verdict=verdict, reason="dark" * (verdict is not T)) for i, verdict in enumerate(verdicts)]
     _write(tmp_path / "run.mcap", [*made, seen(40)], images="none")
     found = _decoded(tmp_path / "run.mcap")
-    assert len(found["/reloc/pose"]) == len(found["/tf"]) == 5
+    assert len(found["/reloc/pose"]) == len(found["/tf"]) == 6
     told = [message.status[0] for _, message in found["/diagnostics"]]
     assert [(status.level, status.message) for status in told] == [
-        (0, "TRACKED"), (1, "dark"), (2, "dark"), (0, "TRACKED"), (0, "TRACKED"),
+        (0, "TRACKED"), (1, "dark"), (1, "dark"), (2, "dark"), (2, "dark"), (0, "TRACKED"), (0, "TRACKED"),
     ]  # fmt: skip
     assert told[0].hardware_id == "cam"
     values = {pair.key: pair.value for pair in told[0].values}

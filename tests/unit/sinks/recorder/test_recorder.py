@@ -225,7 +225,7 @@ def test_the_sink_keeps_calibration_poses_and_ground_truth(tmp_path: Path) -> No
     sink = RecorderSink(Recorder(tmp_path / "r", reserve_bytes=0), lens=LENS)
     assert isinstance(sink, Sink)
     sink.open(info, CAMERA)
-    for index, verdict in enumerate([Verdict.TRACKED, Verdict.LOST, Verdict.COASTING, Verdict.TRACKED]):
+    for index, verdict in enumerate([Verdict.TRACKED, Verdict.LOST, Verdict.COASTING, Verdict.LIMITED]):
         sink.write(estimate(index, verdict=verdict))
     sink.write(estimate(4, camera_from_world=SE3(np.eye(3), np.full(3, np.nan))))
     sink.close()
