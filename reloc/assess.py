@@ -30,6 +30,8 @@ class AssessConfig:
     light stay below 0.3, right ones above 0.65, half hidden or blurred ones above 0.42 (docs/verdict.md)."""
     correlation_anew: Annotated[float, Gt(0), Le(1)] = 0.50
     """The same for a pose found anywhere in the map, with no idea of where to look."""
+    support: Annotated[float, Gt(0)] = 16.0
+    """Such a pose, for which fewer features of the image speak than this, is worth a score that falls in proportion."""
     correlation_spread: Annotated[float, Gt(0)] = 0.05
     """How fast the score rises around that correlation."""
     visible_share: Annotated[float, Gt(0), Le(1)] = 0.3
@@ -74,7 +76,7 @@ def residual_covariance(alignment: Alignment) -> Array:
 
 
 def assess(
-    alignment: Alignment, coverage: float, depth: float, nis: float, config: AssessConfig, *, anew: bool = False
+    alignment: Alignment, coverage: float, depth: float, nis: float, config: AssessConfig, *, support: int | None = None
 ) -> Assessment:
     """Return how far an alignment can be trusted.
 
@@ -84,7 +86,8 @@ def assess(
         depth: Median depth in metres, which makes translations and rotations comparable.
         nis: Normalised innovation squared against the prediction; NaN where there was none.
         config: The thresholds.
-        anew: Whether the pose was found with no idea of where to look, in which case more is asked of it.
+        support: How many features of the image speak for the pose, where it was found with no idea of where to look and more is
+            asked of it; None where it was expected about there.
     """
     condition = _condition(alignment.information, depth)
     quality = Quality(
@@ -98,9 +101,10 @@ def assess(
     )
     # A surprising pose needs better evidence: each factor of e beyond the gate asks for one spread more of correlation.
     surprise = max(0.0, math.log(nis / config.nis)) if nis > config.nis else 0.0
-    least = config.correlation_anew if anew else config.correlation
+    least = config.correlation if support is None else config.correlation_anew
     factors = {
         "rendering and image do not agree": _logistic((alignment.correlation - least) / config.correlation_spread - surprise),
+        "too few features of the image are found on the map": 1.0 if support is None else min(1.0, support / config.support),
         "too little of the mapped surface is in view": min(1.0, alignment.visible_share / config.visible_share),
         "the map covers too little of the image": min(1.0, coverage / config.coverage),
         "the view leaves a direction of motion undetermined": min(1.0, config.condition / condition),

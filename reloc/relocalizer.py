@@ -23,7 +23,7 @@ from reloc.assess import AssessConfig, Assessment, assess, residual_covariance
 from reloc.estimate import Estimate, Exposure, Verdict
 from reloc.frame import NANOSECONDS_PER_SECOND, Frame, RawFrame
 from reloc.geometry.se3 import SE3
-from reloc.guesses import Places, neighbourhood
+from reloc.guesses import PlaceGuess, Places, neighbourhood
 from reloc.motion import MotionConfig, MotionModel, MotionState
 from reloc.render.renderer import Renderer
 from reloc.stopwatch import Stopwatch
@@ -43,8 +43,8 @@ class Attempt:
     keyframe: Keyframe
     alignment: Alignment
     assessment: Assessment
-    anew: bool = False
-    """Whether it was found without regard to where the camera was expected."""
+    support: int | None = None
+    """How many features speak for it, where it was found without regard to where the camera was expected; else None."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,18 +169,18 @@ class Relocalizer:
             guesses = self._places.guesses(frame)
         attempts: list[Attempt] = []
         for guess in guesses:
-            attempts.append(self._align_anew(frame, layers, guess.camera_from_world, watch))
+            attempts.append(self._align_anew(frame, layers, guess, watch))
             if attempts[-1].assessment.believed:
                 break
         return max(attempts, key=_trust)
 
-    def _align_anew(self, frame: Frame, layers: Layers, guess: SE3, watch: Stopwatch) -> Attempt:
-        """Align at a guess that nothing else speaks for, twice where that leads to another view."""
-        keyframe = None
+    def _align_anew(self, frame: Frame, layers: Layers, place: PlaceGuess, watch: Stopwatch) -> Attempt:
+        """Align at a place that only the image speaks for, twice where that leads to another view."""
+        keyframe, guess = None, place.camera_from_world
         for _ in range(_VIEWS_AFTER_SEARCH):
             with watch.stage("render"):
                 keyframe = self._keyframe_for(frame, guess, keyframe)
-            attempt = self._attempt(keyframe, layers, [guess], None, watch, anew=True)
+            attempt = self._attempt(keyframe, layers, [guess], None, watch, support=place.support)
             guess = attempt.alignment.camera_from_world
             if keyframe.holds_at(guess, self._keyframe_config):
                 break
@@ -213,7 +213,7 @@ class Relocalizer:
         watch: Stopwatch,
         *,
         doubtful: bool = False,
-        anew: bool = False,
+        support: int | None = None,
     ) -> Attempt:
         """Align from some guesses and assess the outcome."""
         with watch.stage("align"):
@@ -224,8 +224,8 @@ class Relocalizer:
             if predicted is not None:
                 covariance = self._assess_config.noise_inflation * residual_covariance(alignment)
                 nis = self._motion.nis(predicted, alignment.camera_from_world, covariance)
-            assessment = assess(alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config, anew=anew)
-            return Attempt(keyframe, alignment, assessment, anew)
+            assessment = assess(alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config, support=support)
+            return Attempt(keyframe, alignment, assessment, support)
 
     def _uncertainty_px(self, predicted: MotionState, keyframe: Keyframe) -> float:
         """Return the standard deviation, in pixels, of where the prediction puts a point at the median depth."""
@@ -240,7 +240,8 @@ class Relocalizer:
         now, measured, assessment = frame.timestamp_ns, attempt.alignment.camera_from_world, attempt.assessment
         track = self._track
         if assessment.believed:
-            if predicted is None or track is None or track.lost or attempt.anew or self._motion_config.model == "none":
+            anew = attempt.support is not None
+            if predicted is None or track is None or track.lost or anew or self._motion_config.model == "none":
                 motion = self._motion.start(now, measured, assessment.noise_covariance, attempt.keyframe.depth)
             else:
                 motion = self._motion.update(predicted, measured, assessment.noise_covariance)

@@ -32,8 +32,8 @@ OPEN = "the view leaves a direction of motion undetermined"
 shares = st.floats(0, 1)
 
 
-def judged(alignment: Alignment = GOOD, coverage: float = 0.9, nis: float = 5.0) -> Assessment:
-    return assess(alignment, coverage, DEPTH, nis, CONFIG)
+def judged(alignment: Alignment = GOOD, coverage: float = 0.9, nis: float = 5.0, support: int | None = None) -> Assessment:
+    return assess(alignment, coverage, DEPTH, nis, CONFIG, support=support)
 
 
 def test_a_good_alignment_is_believed_without_a_reason() -> None:
@@ -160,3 +160,24 @@ def test_the_condition_has_no_unit(depth: float) -> None:
     assert found == pytest.approx(judged(plain).quality.condition, rel=1e-6)
     weighed = np.repeat([DEPTH, 1.0], 3)
     assert found == pytest.approx(np.linalg.cond(weighed[:, None] * random_information(0) * weighed), rel=1e-6)
+
+
+# Found anywhere in the map
+
+
+def test_a_pose_found_anywhere_needs_a_higher_correlation() -> None:
+    between = replace(GOOD, correlation=(CONFIG.correlation + CONFIG.correlation_anew) / 2)
+    assert judged(between).believed
+    found = judged(between, support=1000)
+    assert (found.believed, found.reason) == (False, "rendering and image do not agree")
+    assert judged(replace(GOOD, correlation=CONFIG.correlation_anew), support=1000).score == pytest.approx(0.5)
+
+
+def test_a_pose_found_anywhere_needs_features_that_speak_for_it() -> None:
+    enough = math.ceil(CONFIG.support)
+    assert judged(support=enough).score == judged(support=1000).score > 0.99
+    scores = [judged(support=support).score for support in range(enough + 1)]
+    assert scores == sorted(scores)
+    assert scores[0] == 0
+    few = judged(support=enough // 3)
+    assert (few.believed, few.reason) == (False, "too few features of the image are found on the map")
