@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
-from reloc.errors import ConfigError, TrajectoryError
+from reloc.errors import ConfigError, RelocError
+from reloc.evaluate.groundtruth import load_groundtruth
 from reloc.frame import NANOSECONDS_PER_SECOND
 from reloc.geometry.pose_text import POSE_FORM, parse_pose
 from reloc.geometry.se3 import SE3
-from reloc.geometry.trajectory import load_tum
 
 # A camera in a hand moves by a decimetre in this time, which is more than the alignment always bridges.
 _LARGEST_GAP_S = 0.25
+
+# A dataset by its kind, such as tum:FOLDER; two letters or more, so that C:\\ remains a drive.
+_SCHEME = re.compile(r"[A-Za-z0-9]{2,}:")
 
 _log = logging.getLogger(__name__)
 
 
 def first_pose(init: str, timestamp_ns: int) -> SE3:
-    """Return world_from_camera of `tx ty tz qx qy qz qw`, or from a TUM file the pose nearest to the time of the first frame.
+    """Return world_from_camera of `tx ty tz qx qy qz qw`, or from a trajectory the pose nearest to the time of the first frame.
 
-    Raises `ConfigError` for what is neither.
+    A trajectory is a TUM file, or what a recording, a dataset or a run brings along. Raises `ConfigError` for anything else.
     """
     path = Path(init).expanduser()
-    if path.is_file():
+    if init and (path.exists() or _SCHEME.match(init)):
         return _nearest(path, timestamp_ns)
     if len(init.split()) > 1:
         return parse_pose(init)
-    found = "found a folder" if path.is_dir() else "there is no such file"
-    raise ConfigError(f"the first pose is seven numbers `{POSE_FORM}` in quotes, or a file with a trajectory; {found}", init)
+    raise ConfigError(
+        f"the first pose is seven numbers `{POSE_FORM}` in quotes, or a file with a trajectory; there is no such file", init
+    )
 
 
 def some_pose(init: str) -> SE3:
@@ -37,19 +42,19 @@ def some_pose(init: str) -> SE3:
     Raises `ConfigError` as `first_pose` does.
     """
     path = Path(init).expanduser()
-    if not path.is_file():
+    if not path.exists():
         return first_pose(init, 0)
     try:
-        return load_tum(path).pose(0)
-    except (TrajectoryError, IndexError) as error:
-        raise ConfigError(f"no first pose: {error}", path) from error
+        return load_groundtruth(path).pose(0)
+    except RelocError as error:
+        raise ConfigError(f"no first pose: {error}", None if error.path else path) from error
 
 
 def _nearest(path: Path, timestamp_ns: int) -> SE3:
     try:
-        trajectory = load_tum(path)
+        trajectory = load_groundtruth(path)
         index = trajectory.nearest(timestamp_ns)
-    except TrajectoryError as error:
+    except RelocError as error:
         raise ConfigError(f"no first pose: {error}", None if error.path else path) from error
     gap_s = abs(int(trajectory.timestamps_ns[index]) - timestamp_ns) / NANOSECONDS_PER_SECOND
     if gap_s > _LARGEST_GAP_S:

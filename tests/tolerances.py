@@ -90,3 +90,5 @@ BOARD_CORNER_PX = 0.25
 BOARD_FOCAL = 0.005
 BOARD_PRINCIPAL_PX = 1.0
 BOARD_REPROJECTION_PX = 0.3
+# Points through a dataset's poses and lens, in pixels: poses become quaternions and are interpolated; some are text of 16 digits.
+DATASET_PX = 1e-6

@@ -29,8 +29,8 @@ InitOption = Annotated[
     typer.Option(
         "--init",
         metavar="POSE|FILE",
-        help="Where the camera is at first: “tx ty tz qx qy qz qw” (world_from_camera, metres), or a TUM trajectory, of which "
-        "the pose nearest in time to the first frame is taken.",
+        help="Where the camera is at first: “tx ty tz qx qy qz qw” (world_from_camera, metres), or a trajectory, of which the "
+        "pose nearest in time to the first frame is taken: a TUM file, or a recording, dataset or run that has poses.",
     ),
 ]
 ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings; see `reloc config`.")]

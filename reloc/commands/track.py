@@ -23,13 +23,14 @@ from reloc.commands.tracking import Request, track_into_folder
 EXAMPLES = """
 reloc track recordings/desk --map desk.obj --camera desk.yaml --init "0 0 1.2 0 0 0 1" --out out/desk
 reloc track walk.mp4 --map hall.glb --camera phone.yaml --init start.txt --out out/walk --viewer spawn
+reloc track tum:rgbd_dataset_freiburg1_desk --map desk.ply --init tum:rgbd_dataset_freiburg1_desk --out out/fr1
 reloc track "frames/*.png" --fps 15 --map hall.obj --camera cam.yaml --init start.txt --out out/frames --set align.iterations=12
 """
 
 
 def track(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A recording folder, a folder of images, a video, or a pattern in quotes.")
+        str, typer.Argument(metavar="SOURCE", help="A recording, a dataset, a folder of images, a video, or a pattern in quotes.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results; an earlier run there is replaced.")],
     map_: MapOption = None,

@@ -17,11 +17,14 @@ _IN_FOLDER = ("groundtruth.txt", "trajectory.txt")
 
 
 def load_groundtruth(path: str | Path) -> Trajectory:
-    """Read a TUM file, or that of a recording's folder (groundtruth.txt) or of a run's (trajectory.txt).
+    """Read a TUM file, the poses of a dataset, or the file of a recording's folder (groundtruth.txt) or a run's (trajectory.txt).
 
     Raises `TrajectoryError` where there is none or it holds no pose.
     """
     path = Path(path)
+    poses = None if path.is_file() else _poses_of_dataset(path)
+    if poses is not None:
+        return poses
     if path.is_dir():
         found = [path / name for name in _IN_FOLDER if (path / name).is_file()]
         if not found:
@@ -31,6 +34,13 @@ def load_groundtruth(path: str | Path) -> Trajectory:
     if len(trajectory) == 0:
         raise TrajectoryError("the ground truth holds no pose", path)
     return trajectory
+
+
+def _poses_of_dataset(path: Path) -> Trajectory | None:
+    # Late: a trajectory in a file needs none of what reads images.
+    from reloc.sources.datasets import load_dataset_poses
+
+    return load_dataset_poses(path)
 
 
 def load_times(path: str | Path) -> NDArray[np.int64]:

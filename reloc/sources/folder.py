@@ -44,6 +44,7 @@ def open_folder(folder: Path, *, fps: float | None = None) -> ImageSequence | Vi
         clock="recording" if timed else "frame number",
         camera=load_calibration(camera) if camera.is_file() else None,
         groundtruth=groundtruth if groundtruth.is_file() else None,
+        kind="recording" if timed else "images",
     )
 
 

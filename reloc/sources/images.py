@@ -41,10 +41,13 @@ class ImageSequence:
         clock: str,
         camera: LensCamera | None = None,
         groundtruth: Path | None = None,
+        kind: str = "images",
     ) -> None:
         self._files = tuple(files)
         self._skipped = 0
-        self._info = SourceInfo(name, live=False, length=len(files), camera=camera, clock=clock, groundtruth=groundtruth)
+        self._info = SourceInfo(
+            name, live=False, length=len(files), camera=camera, clock=clock, groundtruth=groundtruth, kind=kind
+        )
 
     @property
     def info(self) -> SourceInfo:

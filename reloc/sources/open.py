@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reloc.errors import SourceError
+from reloc.sources.datasets import SCHEMES as DATASETS
+from reloc.sources.datasets import named_dataset, open_dataset, recognised_dataset
 from reloc.sources.decode import IMAGE_SUFFIXES
 from reloc.sources.every import every_nth
 from reloc.sources.folder import natural_order, open_folder
@@ -39,7 +41,7 @@ SCHEMES: Mapping[str, Callable[[str], FrameSource]] = {"ros": open_topic}
 CONTAINERS: Mapping[str, Callable[[Path], FrameSource]] = {".mcap": open_bag, ".db3": _open_recorded, ".bag": _open_recorded}
 
 _EXPECTED = (
-    "A recording folder, a folder of images, a video, a ROS 2 bag, an image or a pattern such as “frames/*.png” was expected"
+    "A recording or dataset, a folder of images, a video, a ROS 2 bag, an image or a pattern such as “frames/*.png” was expected"
 )
 
 # Two letters or more, so that C:\\ remains a drive.
@@ -66,6 +68,9 @@ def _open(spec: str, fps: float | None) -> FrameSource:
         return _open_folder(path, fps)
     if path.is_file():
         return _open_file(path, fps)
+    dataset = named_dataset(spec)
+    if dataset is not None:
+        return open_dataset(*dataset, spec, fps)
     scheme = _SCHEME.match(spec)
     if scheme and scheme[1].lower() in SCHEMES:
         return SCHEMES[scheme[1].lower()](spec)
@@ -75,12 +80,15 @@ def _open(spec: str, fps: float | None) -> FrameSource:
     if glob.has_magic(spec):
         return _open_pattern(str(path), fps)
     if scheme:
-        known = ", ".join(sorted(SCHEMES)) or "none in this version"
-        raise SourceError(f"“{scheme[0]}” is no known kind of camera or stream (known: {known}). {_EXPECTED}", spec)
+        known = ", ".join(sorted([*SCHEMES, *DATASETS]))
+        raise SourceError(f"“{scheme[0]}” is no known kind of source (known: {known}). {_EXPECTED}", spec)
     raise SourceError(f"There is no such source. {_suggestion(path)} {_EXPECTED}", spec)
 
 
 def _open_folder(folder: Path, fps: float | None) -> FrameSource:
+    dataset = recognised_dataset(folder)
+    if dataset is not None:
+        return open_dataset(dataset, folder, str(folder), fps)
     if (folder / "timestamps.txt").is_file() or _holds_images(folder / "images") or _holds_images(folder):
         return open_folder(folder, fps=fps)
     if holds_bag(folder):

@@ -26,9 +26,11 @@ class SourceInfo:
     clock: str = "source"
     """What the timestamps count from, for people: `recording`, `video`, `device`, `host`, ..."""
     groundtruth: Path | None = None
-    """A TUM trajectory that came with the recording."""
+    """What `--init` and `--groundtruth` take for the poses that came with it: a TUM trajectory, or the dataset itself."""
     replayed: bool = False
     """Whether it is a recording that is played as if it were live: it has an end, and cannot be opened again in its middle."""
+    kind: str = ""
+    """What it is, for people: `recording`, `images`, `video`, a kind of dataset; empty for a camera."""
 
 
 @runtime_checkable

@@ -47,7 +47,7 @@ class VideoFile:
         container = _open(path)
         try:
             stream = _video_stream(container, path)
-            self._info = SourceInfo(path.name, live=False, length=stream.frames or None, camera=None, clock="video")
+            self._info = SourceInfo(path.name, live=False, length=stream.frames or None, camera=None, clock="video", kind="video")
         finally:
             container.close()
 

@@ -42,11 +42,14 @@ class VideoRecording:
         clock: str,
         camera: LensCamera | None = None,
         groundtruth: Path | None = None,
+        kind: str = "recording",
     ) -> None:
         """Take the lines of timestamps.txt: one a frame, each with the path of the video that holds it."""
         self._frames = tuple(frames)
         self._skipped = 0
-        self._info = SourceInfo(name, live=False, length=len(frames), camera=camera, clock=clock, groundtruth=groundtruth)
+        self._info = SourceInfo(
+            name, live=False, length=len(frames), camera=camera, clock=clock, groundtruth=groundtruth, kind=kind
+        )
 
     @property
     def info(self) -> SourceInfo:

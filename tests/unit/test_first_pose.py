@@ -57,7 +57,7 @@ def test_a_pose_from_another_time_is_taken_with_a_warning(tmp_path: Path, caplog
         ("1 2 3 a 0 0 1", "seven numbers"),
         ("nowhere.txt", r"seven numbers.*or a file with a trajectory; there is no such file \[nowhere\.txt\]"),
         ("", "seven numbers"),
-        (".", "found a folder"),
+        (".", r"no ground truth in the folder.* \[\.\]"),
     ],
 )
 def test_what_is_no_pose_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str) -> None:

@@ -41,7 +41,9 @@ class RosbagSource:
         self._skipped = 0
         lens = self._find_lens(topics)
         length = topics[self._topic].count or None
-        self._info = SourceInfo(f"{path.name}#{self._topic}", live=False, length=length, camera=lens, clock="ROS header")
+        self._info = SourceInfo(
+            f"{path.name}#{self._topic}", live=False, length=length, camera=lens, clock="ROS header", kind="ROS 2 bag"
+        )
 
     @property
     def info(self) -> SourceInfo:
