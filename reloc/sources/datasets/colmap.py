@@ -38,7 +38,12 @@ def read(folder: Path) -> Dataset:
     if count < len(placed):
         others = len(placed) - count
         _log.warning("%d of %d images are by other cameras than %s and left out [%s]", others, len(placed), camera, model.images)
-    chosen = {folder / "images" / one.name: one for one in placed if one.camera == camera}
+    paths = {folder / "images" / one.name: one for one in placed if one.camera == camera}
+    chosen = {path: one for path, one in paths.items() if path.is_file()}
+    if not chosen:
+        raise SourceError("None of the images that a COLMAP model has placed is there", folder / "images")
+    if len(chosen) < len(paths):
+        _log.warning("%d of %d images are not there and left out [%s]", len(paths) - len(chosen), len(paths), folder / "images")
     files = evenly_timed(natural_order(chosen), None)
     lens = load_calibration(model.cameras, camera=camera)
     return Dataset(files, "frame number", lens, partial(_poses, files, chosen))
