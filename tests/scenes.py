@@ -123,3 +123,28 @@ def view_of_the_corner(offset: np.ndarray | None = None) -> SE3:
     right /= np.linalg.norm(right)
     world_from_camera = SE3(np.stack([right, np.cross(forward, right), forward], axis=1), position)
     return SE3.exp(np.zeros(6) if offset is None else offset) @ world_from_camera.inverse()
+
+
+def lump() -> TexturedMesh:
+    """Return an object of three limbs without symmetry or texture, some 2 m large, around the origin: it has an outline."""
+    rings, segments = 40, 64
+    latitude, longitude = np.meshgrid(np.linspace(0, np.pi, rings), np.arange(segments) * 2 * np.pi / segments, indexing="ij")
+    unit = np.stack([np.sin(latitude) * np.cos(longitude), np.sin(latitude) * np.sin(longitude), np.cos(latitude)], axis=-1)
+    x, y, z = np.moveaxis(unit, -1, 0)
+    limbs = 0.6 * np.maximum(x, 0) ** 6 + 0.5 * np.maximum(z, 0) ** 6 + 0.4 * np.maximum(-y - 0.3 * z, 0) ** 6
+    radius = 0.6 + limbs - 0.2 * y * z
+    corner = np.arange(rings * segments).reshape(rings, segments)
+    right, below = np.roll(corner, -1, axis=1), np.roll(corner, -1, axis=0)
+    across = np.roll(right, -1, axis=0)
+    upper, lower = np.stack([corner, below, right], axis=-1)[:-1], np.stack([right, below, across], axis=-1)[:-1]
+    return bare_mesh((radius[..., None] * unit).reshape(-1, 3), np.concatenate([upper.reshape(-1, 3), lower.reshape(-1, 3)]))
+
+
+def view_of_the_lump(longitude_deg: float = 20.0, distance: float = 5.0) -> SE3:
+    """Return camera_from_world of a camera that looks at the lump, from a little above its middle."""
+    angle = np.radians(longitude_deg)
+    position = distance * np.array([0.95 * np.cos(angle), 0.95 * np.sin(angle), np.sqrt(1 - 0.95**2)])
+    forward = -position / distance
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    return SE3(np.stack([right, np.cross(forward, right), forward]), np.array([0.0, 0.0, distance]))

@@ -58,3 +58,32 @@ class KeyframeConfig:
     """Points closer than this to such an edge or to a hole are left out."""
     two_sided: bool = False
     """Also align surface that is seen from behind, for maps whose faces are not wound consistently."""
+
+
+@dataclass(frozen=True)
+class SilhouetteConfig:
+    """Coarse-to-fine alignment of the map's outline with that of a mask."""
+
+    points: Annotated[int, Ge(100)] = 2000
+    """Points of either outline that are compared, at most."""
+    starts: Annotated[int, Ge(0)] = 4
+    """How many poses aimed at the mask are tried on the coarsest level, beside the guess; 0 for no more than the guess."""
+    rounds: Annotated[int, Ge(1)] = 8
+    """At each level the map is rendered anew so often, at most."""
+    iterations: Annotated[int, Ge(1)] = 4
+    """Steps of the solver from one rendering to the next, at most."""
+    step_px: Annotated[float, Gt(0)] = 0.03
+    """The solver has converged when a step moves the outline by less than this."""
+    settled_px: Annotated[float, Gt(0)] = 0.1
+    """A level has converged when all steps between two renderings move the outline by less than this."""
+    clip_fine: Annotated[float, Gt(0)] = 3.0
+    """Distances beyond this many times their scale count for nothing (Tukey), at the finest level: holes in a mask, say."""
+    clip_coarse: Annotated[float, Gt(0)] = 4.0
+    """The same at the coarsest level."""
+    least_width_px: Annotated[float, Gt(0)] = 2.0
+    """Distances below this always count."""
+    believed_overlap: Annotated[float, Gt(0), Le(1)] = 0.8
+    """A pose is believed where intersection over union of map and mask is at least this."""
+    model_error: Annotated[float, Ge(1)] = 16.0
+    """Factor on the covariance that the misfit of the outlines gives, since a mesh that is too small all around fits all the same
+    (blackdog's even views; docs/silhouettes.md)."""

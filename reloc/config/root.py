@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reloc.align.config import AlignConfig, KeyframeConfig
+from reloc.align.config import AlignConfig, KeyframeConfig, SilhouetteConfig
 from reloc.assess import AssessConfig
 from reloc.live.config import LiveConfig
 from reloc.motion import MotionConfig
@@ -22,6 +22,7 @@ class RelocConfig:
     render: RenderConfig = field(default_factory=RenderConfig)
     keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
+    silhouette: SilhouetteConfig = field(default_factory=SilhouetteConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     assess: AssessConfig = field(default_factory=AssessConfig)
     places: PlacesConfig = field(default_factory=PlacesConfig)
