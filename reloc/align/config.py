@@ -64,15 +64,15 @@ class KeyframeConfig:
 class SilhouetteConfig:
     """Coarse-to-fine alignment of the map's outline with that of a mask."""
 
-    points: Annotated[int, Ge(100)] = 2000
+    rim_points: Annotated[int, Ge(100)] = 2000
     """Points of either outline that are compared, at most."""
     starts: Annotated[int, Ge(0)] = 4
     """How many poses aimed at the mask are tried on the coarsest level, beside the guess; 0 for no more than the guess."""
     rounds: Annotated[int, Ge(1)] = 8
     """At each level the map is rendered anew so often, at most."""
-    iterations: Annotated[int, Ge(1)] = 4
+    steps: Annotated[int, Ge(1)] = 4
     """Steps of the solver from one rendering to the next, at most."""
-    step_px: Annotated[float, Gt(0)] = 0.03
+    solved_px: Annotated[float, Gt(0)] = 0.03
     """The solver has converged when a step moves the outline by less than this."""
     settled_px: Annotated[float, Gt(0)] = 0.1
     """A level has converged when all steps between two renderings move the outline by less than this."""

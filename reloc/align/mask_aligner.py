@@ -135,7 +135,7 @@ class MaskAligner:
         here = best = start
         iterations, outcome = 0, Outcome.MAX_ITERATIONS
         per_unit = _pixels_per_unit(views, level, start)
-        rule = StopRule(self._config.iterations, self._config.step_px, _COST_DECREASE, _FEWEST_POINTS)
+        rule = StopRule(self._config.steps, self._config.solved_px, _COST_DECREASE, _FEWEST_POINTS)
         for _ in range(self._config.rounds):
             unknowns = Unknowns.at(here.rig_from_world, here.log_scale)
             solution = solve(self._terms(views, level, levels, here), unknowns, rule, per_unit)
@@ -164,7 +164,7 @@ class MaskAligner:
     def _open_terms(self, views: Sequence[MaskView], level: int, look: _Look) -> tuple[list[SilhouetteTerm], Array]:
         """Return the terms around a look, without any clipping, and their residuals."""
         terms = [
-            silhouette_term(view.at(level).outline, rendering, self._config.points)
+            silhouette_term(view.at(level).outline, rendering, self._config.rim_points)
             for view, rendering in zip(views, look.renderings, strict=True)
         ]
         residuals = [
