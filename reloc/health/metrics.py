@@ -63,6 +63,7 @@ class Metrics:
             yield GaugeMetricFamily("reloc_score", "Trust in the latest pose, 0 to 1.", value=latest.score)
             is_believed = latest.verdict.is_believed
             yield GaugeMetricFamily("reloc_tracked", "1 where the latest pose is TRACKED or LIMITED.", value=float(is_believed))
+            yield GaugeMetricFamily("reloc_pose_age_seconds", "Since the latest pose.", value=self._state.age_s(latest))
         dropped = CounterMetricFamily("reloc_sink_dropped", "Frames left out of a sink.", labels=["sink"])
         failed = GaugeMetricFamily("reloc_sink_failed", "1 once a sink has failed.", labels=["sink"])
         for sink in sinks:

@@ -17,6 +17,8 @@ _PATIENCE_S = 5.0
 _POLL_S = 0.1
 # A web page somewhere may make a browser here ask under a name of its own; only this machine's names are answered.
 _OUR_NAMES = ("127.0.0.1", "localhost")
+# Each question has a thread of its own; who asks more at once than monitors do is hung up on.
+_MOST_AT_ONCE = 16
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +58,22 @@ class _Server(ThreadingHTTPServer):
     # Someone else's server on this port is an error, not to be shared with.
     allow_reuse_port = False
 
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._free = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         _log.info("a question about health broke off", exc_info=True)
 
@@ -68,7 +86,7 @@ def _handler(health: Callable[[], dict[str, Any]], metrics: Callable[[], bytes])
         server_version, sys_version = "reloc", ""
 
         def do_GET(self) -> None:
-            if self.headers.get("Host", "").rpartition(":")[0] not in _OUR_NAMES:
+            if self.headers.get("Host", "").partition(":")[0] not in _OUR_NAMES:
                 self.send_error(403)
             elif self.path == "/health":
                 report = health()

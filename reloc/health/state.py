@@ -73,6 +73,10 @@ class HealthState:
         """What the latest estimate said."""
         return self._latest
 
+    def age_s(self, latest: Latest) -> float:
+        """Return how long ago an estimate came, in seconds."""
+        return self._clock() - latest.seen_s
+
     @property
     def verdicts(self) -> dict[Verdict, int]:
         """How many frames got which verdict."""
@@ -88,22 +92,22 @@ class HealthState:
             found.append(f"the camera is {camera.state} for {camera.state_s:.1f} s{cause}")
         elif latest is None:
             found.append("there is no pose yet")
-        elif self._clock() - latest.seen_s > _STUCK_S:
-            found.append(f"tracking hangs: frames come, but the latest pose is {self._clock() - latest.seen_s:.1f} s old")
+        elif (age_s := self.age_s(latest)) > _STUCK_S:
+            found.append(f"tracking hangs: frames come, but the latest pose is {age_s:.1f} s old")
         if latest is not None and latest.verdict.is_lost:
             found.append(f"the camera is lost: {latest.reason or 'no reason is known'}")
         return found + [f"{sink.name} failed: {sink.failure}" for sink in self.sinks() if sink.failure]
 
     def report(self) -> dict[str, Any]:
         """Return all that is known, for JSON."""
-        latest, problems, now_s = self._latest, self.problems(), self._clock()
+        latest, problems = self._latest, self.problems()
         return {
             "ok": not problems,
             "problems": problems,
-            "uptime_s": now_s - self._begun_s,
+            "uptime_s": self._clock() - self._begun_s,
             "frames": sum(self.verdicts.values()),
             "verdicts": {verdict.value: count for verdict, count in self.verdicts.items()},
-            "latest": None if latest is None else {**_without_time(latest), "age_s": now_s - latest.seen_s},
+            "latest": None if latest is None else {**_without_time(latest), "age_s": self.age_s(latest)},
             "camera": asdict(self.camera()),
             "sinks": [asdict(sink) for sink in self.sinks()],
         }

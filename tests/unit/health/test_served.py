@@ -4,7 +4,9 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from reloc.sinks.queued import QueueStatus
 from tests.unit.sinks.estimates import CAMERA, INFO, estimate
 
 PATIENCE_S = 30.0
+MOST_AT_ONCE = 16
 
 
 class Run:
@@ -42,6 +45,17 @@ class Run:
         """What Prometheus' own parser makes of the text: name and labels → value."""
         families = text_string_to_metric_families(self.ask("/metrics")[2])
         return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+
+
+def answers(run: Run) -> bool:
+    with suppress(OSError, http.client.HTTPException):
+        return run.ask("/metrics")[0] == 200
+    return False
+
+
+def eventually(is_so: Callable[[], bool]) -> bool:
+    end_s = time.monotonic() + PATIENCE_S
+    return any(is_so() for _ in iter(lambda: time.monotonic() < end_s, False))
 
 
 @pytest.fixture
@@ -92,6 +106,7 @@ def test_metrics_are_what_prometheus_reads(run: Run) -> None:
     }
     assert {key: found[key] for key in expected} == pytest.approx(expected)
     assert found[("reloc_latency_seconds_sum",)] == pytest.approx(0.752)
+    assert 0 <= found[("reloc_pose_age_seconds",)] < PATIENCE_S
 
 
 def test_before_the_first_pose_there_are_metrics_too(run: Run) -> None:
@@ -109,7 +124,11 @@ def test_there_is_nothing_else(run: Run, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "code"), [("localhost:1", 503), ("127.0.0.1:1", 503), ("evil.example:8710", 403), ("evil.example", 403)]
+    ("host", "code"),
+    [
+        *[(name, 503) for name in ("localhost:1", "127.0.0.1:1", "localhost", "127.0.0.1")],
+        *[(name, 403) for name in ("evil.example:8710", "evil.example", "localhost.evil.example:8710", "127.0.0.2:1")],
+    ],
 )
 def test_it_answers_to_names_of_this_machine_only(run: Run, host: str, code: int) -> None:
     assert run.ask("/health", host)[0] == code
@@ -127,6 +146,19 @@ def test_somebody_who_connects_and_says_nothing_keeps_nobody_waiting(run: Run) -
     address = urlsplit(run.served.url)
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE_S):
         assert run.ask("/health")[0] == 503
+
+
+def test_many_who_connect_and_say_nothing_take_a_few_threads_only_and_are_forgotten(run: Run) -> None:
+    address = urlsplit(run.served.url)
+    before = threading.active_count()
+    silent = [socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE_S) for _ in range(40)]
+    refused = [one for one in silent[MOST_AT_ONCE:] if one.recv(1) == b""]
+    assert len(refused) == len(silent) - MOST_AT_ONCE
+    assert threading.active_count() - before <= MOST_AT_ONCE
+    for one in silent:
+        one.close()
+    # Whoever has hung up is let go of at once, or else after some seconds.
+    assert eventually(lambda: answers(run))
 
 
 def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(run: Run) -> None:
