@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks.soak --minutes 30`: a live run with faults of all kinds; memory, threads, files and order watched.
 
-Prints what it found, keeps it in out/soak.json, and ends with 1 where something leaked or came out of order.
+The run is recorded as video, and its health is asked for again and again, as on a robot. Prints what it found, keeps it in
+out/soak.json, and ends with 1 where something leaked or came out of order.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import cv2
 import numpy as np
 import psutil
 
-from reloc.build import SUMMARY, make_relocalizer, make_renderer, make_text_files, make_undistorter
-from reloc.config import RelocConfig
+from reloc.build import SUMMARY, make_consumers, make_relocalizer, make_renderer, make_text_files, make_undistorter
+from reloc.config import load_config
 from reloc.estimate import Estimate, Verdict
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.trajectory import load_tum
+from reloc.health import HealthSink, HealthState
 from reloc.live import LiveCamera, LiveConfig
 from reloc.live_node import run_live, warm_up
 from reloc.mesh.load import load_mesh
@@ -68,6 +72,8 @@ class SoakReport:
     files_after: int = 0
     latency_ms: dict[str, float] = field(default_factory=dict)
     sinks: list[dict[str, object]] = field(default_factory=list)
+    health_answers: dict[str, int] = field(default_factory=dict)
+    """How often which question was answered by which code."""
     ended_tracked: bool = False
 
     def complaints(self, *, memory: bool = True) -> list[str]:
@@ -78,6 +84,7 @@ class SoakReport:
             "threads were leaked": self.threads_after > self.threads_before,
             "files were left open": self.files_after > self.files_before,
             "faults did not happen": min(self.faults.get(fault, 0) for fault in Fault) == 0,
+            "health was never good, or never bad": not {"/health 200", "/health 503", "/metrics 200"} <= set(self.health_answers),
             "tracking did not come back": not self.ended_tracked,
         }
         return [complaint for complaint, is_so in found.items() if is_so]
@@ -127,10 +134,11 @@ def _fail_at(last: int, count: int) -> None:
 
 
 class Meter:
-    """Samples memory and threads of this process while the block runs."""
+    """Samples memory and threads of this process, and asks for its health, while the block runs."""
 
-    def __init__(self, report: SoakReport, every_s: float) -> None:
-        self._report, self._every_s = report, every_s
+    def __init__(self, report: SoakReport, health: HealthSink, every_s: float) -> None:
+        self._report, self._health, self._every_s = report, health, every_s
+        self._answers: Counter[str] = Counter()
         self._done = threading.Event()
         self._process = psutil.Process()
         self._thread = threading.Thread(target=self._sample, name="meter", daemon=True)
@@ -141,11 +149,27 @@ class Meter:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
+        self._report.health_answers = dict(self._answers)
 
     def _sample(self) -> None:
         while not self._done.wait(self._every_s):
             self._report.rss_mib.append(self._process.memory_info().rss / 2**20)
             self._report.threads_most = max(self._report.threads_most, threading.active_count())
+            for question in ("/health", "/metrics"):
+                self._ask(question)
+
+    def _ask(self, question: str) -> None:
+        if not (url := self._health.url):
+            return
+        try:
+            with urlopen(f"{url}{question}", timeout=GRACE_S) as answer:
+                answer.read()
+                self._answers[f"{question} {answer.status}"] += 1
+        except HTTPError as error:
+            with error:
+                self._answers[f"{question} {error.code}"] += 1
+        except OSError:  # not open yet, or not any more
+            self._answers[f"{question} nothing"] += 1
 
 
 def soak(
@@ -163,7 +187,7 @@ def _soak(
     report: SoakReport, folder: Path, fault_every: int, live: LiveConfig, rate_hz: float, pictures: int, sample_s: float
 ) -> None:
     recording = make_recording(folder / "room", frames=pictures, size=(320, 240))
-    source, config = open_source(str(recording)), RelocConfig()
+    source, config = open_source(str(recording)), load_config(None, ["record.enabled=true", "record.format=h264"])
     lens, mesh = source.info.camera, load_mesh(recording / "map" / "mesh.obj")
     assert lens is not None
     start = load_tum(recording / "groundtruth.txt").pose(0)
@@ -181,6 +205,9 @@ def _soak(
         QueuedSink(Troubled(lambda count: time.sleep(0.0 if count % 60 else 2.0)), close_timeout_s=5.0),
         QueuedSink(Troubled(partial(_fail_at, 10)), close_timeout_s=5.0),
     ]
+    recorders = [QueuedSink(sink, close_timeout_s=GRACE_S) for sink in make_consumers(config, folder / "out", lens)]
+    queued = [*troubled, *recorders]
+    health = HealthSink(HealthState(camera.status, lambda: [sink.status for sink in queued]), 0)
     files = make_text_files(config, folder / "out", SummarySink(folder / "out" / SUMMARY, lens=lens))
     end_s = time.monotonic() + report.seconds
     latest_s = end_s + GRACE_S
@@ -194,11 +221,11 @@ def _soak(
         if len(latencies_ms) > 100_000:
             del latencies_ms[:50_000]
 
-    with Meter(report, sample_s):
+    with Meter(report, health, sample_s):
         result = run_live(
             camera,
             lambda raw: make(),
-            [order, *files, *troubled],
+            [order, *files, health, *queued],
             undistorter.full_camera,
             progress=watch,
             # Each fault must have had its turn, and tracking the time to come back from the last one.
@@ -212,7 +239,7 @@ def _soak(
     report.faults = {fault.value: count for fault, count in room.happened.items()}
     report.threads_after, report.files_after = threading.active_count(), process.num_fds()
     report.latency_ms = {"median": float(np.median(latencies_ms)), "p95": float(np.percentile(latencies_ms, 95))}
-    report.sinks = [asdict(sink.status) for sink in troubled]
+    report.sinks = [asdict(sink.status) for sink in queued]
     report.ended_tracked = result.last is Verdict.TRACKED
 
 

@@ -23,3 +23,4 @@ def test_a_live_run_outlives_all_that_can_go_wrong(caplog: pytest.LogCaptureFixt
     assert report.unordered >= 1
     assert report.sinks[0]["dropped"] > 0  # type: ignore[operator]
     assert report.sinks[2]["failure"] == "OSError: disk full"
+    assert report.sinks[3]["failure"] == ""
