@@ -32,6 +32,7 @@ COMMANDS = (
     Command("cameras", "reloc.commands.cameras", "List the cameras that are plugged in."),
     Command("calibrate", "reloc.commands.calibrate", "Calibrate a camera from images of a printed board."),
     Command("align", "reloc.commands.align", "Refine the pose of one image, and say how well it fits."),
+    Command("rig", "reloc.commands.rig", "Say how the cameras of a rig stand to one another."),
     Command("evaluate", "reloc.commands.evaluate", "Say how far trajectories are from the ground truth."),
     Command("export", "reloc.commands.export", "Write a trajectory in the format of another program."),
     Command("inspect", "reloc.commands.inspect", "Say what a recording holds and what is wrong with it."),

@@ -14,5 +14,6 @@ done to a principal point on the way to our (0, 0):
 
 from reloc.geometry.calibration.load import load_calibration
 from reloc.geometry.calibration.native import save_calibration
+from reloc.geometry.calibration.rig import load_rig, save_rig
 
-__all__ = ["load_calibration", "save_calibration"]
+__all__ = ["load_calibration", "load_rig", "save_calibration", "save_rig"]
