@@ -54,6 +54,8 @@ FITTED_LENS_PX = 0.02
 DEPTH_SHARE = 2e-5
 # Two faces whose depths differ by less share an edge or lie on one another: either may be named.
 SAME_DEPTH_SHARE = 1e-4
+# Points put together from float32 weights of corners that are up to 6 m apart.
+WEIGHED_POINT_M = 5e-6
 # Pixels whose centre lies on an edge so closely that rounding decides: 1 of 77,000 measured.
 OTHER_FACE_SHARE = 1e-3
 # Where a lookup falls on a texture, through float32: 1e-5 of a texel between neighbours that differ by at most 1.

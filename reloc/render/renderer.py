@@ -24,6 +24,8 @@ class Rendering:
     """(H, W) index into the mesh's faces, `NO_FACE` where the map covers nothing."""
     depth: NDArray[np.float32]
     """(H, W) z in camera space in metres, 0 where the map covers nothing."""
+    weights: NDArray[np.float32]
+    """(H, W, 2) barycentric weights of the face's second and third corner there; the first has what is left of 1."""
 
     @property
     def covered(self) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from reloc.geometry.se3 import SE3
 from reloc.mesh.levels import TextureLevels, texture_levels
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.render.clusters import cluster_faces
+from reloc.render.planes import face_planes
 from reloc.render.renderer import NO_FACE, Rendering
 from reloc.render.shading import facing_cosine, shade_texture, shade_vertex_colors
 from reloc.render.zbuffer import rasterize
@@ -25,6 +26,7 @@ class SoftwareRenderer:
     def __init__(self, mesh: TexturedMesh) -> None:
         self._mesh = mesh
         self._clusters = cluster_faces(mesh.vertices, mesh.faces)
+        self._planes = face_planes(mesh)
         low, high = mesh.bounds
         self._near = _NEAR_SHARE * float(np.linalg.norm(high - low))
         self._levels: dict[bool, TextureLevels] = {}
@@ -38,6 +40,7 @@ class SoftwareRenderer:
         """Return which face is in front at every pixel."""
         face_id = np.full((camera.height, camera.width), NO_FACE, dtype=np.int32)
         inverse_depth = np.zeros((camera.height, camera.width), dtype=np.float32)
+        weights = np.zeros((camera.height, camera.width, 2), dtype=np.float32)
         clusters = self._clusters
         rasterize(
             clusters.vertices,
@@ -52,38 +55,53 @@ class SoftwareRenderer:
             self._near,
             face_id,
             inverse_depth,
+            weights,
         )
         depth = np.divide(1.0, inverse_depth, out=np.zeros_like(inverse_depth), where=face_id != NO_FACE)
-        return Rendering(camera, camera_from_world, face_id, depth)
+        weights *= depth[:, :, None]
+        return Rendering(camera, camera_from_world, face_id, depth, weights)
 
     def shade(self, rendering: Rendering, *, color: bool = False) -> NDArray[np.float32]:
         """Return the luminance (H, W), or with `color` the RGB picture (H, W, 3), in 0..1; 0 where nothing is covered."""
-        image = np.zeros((*rendering.face_id.shape, 3 if color else 1), dtype=np.float32)
-        mesh = self._mesh
-        surface = (rendering.face_id, mesh.vertices, mesh.faces)
-        view = self._view(rendering)
+        mesh, shape = self._mesh, rendering.face_id.shape
         if mesh.vertex_colors is not None:
             colors = mesh.vertex_colors.astype(np.float32) / 255
-            shade_vertex_colors(*surface, colors if color else colors @ _LUMINANCE[:, None], *view, image)
-        else:
-            levels = self._texture_levels(color)
-            texels = levels.texels.reshape(-1, image.shape[2])
-            tables = (levels.offset, levels.width, levels.height)
-            shade_texture(*surface, mesh.uv, mesh.material, texels, *tables, *view, image)
-        return image if color else image[:, :, 0]
+            shown = colors if color else colors @ _LUMINANCE[:, None]
+            image = np.zeros((*shape, shown.shape[1]), dtype=np.float32)
+            shade_vertex_colors(rendering.face_id, rendering.weights, mesh.faces, shown, image)
+            return image if color else image[:, :, 0]
+        image = np.zeros((*shape, 3) if color else shape, dtype=np.float32)
+        levels = self._texture_levels(color)
+        shade_texture(
+            rendering.face_id,
+            rendering.depth,
+            rendering.weights,
+            self._planes.plane,
+            self._planes.texels,
+            mesh.uv,
+            mesh.material,
+            levels.texels,
+            levels.offset,
+            levels.width,
+            levels.height,
+            *_view(rendering),
+            image,
+        )
+        return image
 
     def facing(self, rendering: Rendering) -> NDArray[np.float32]:
         """Return (H, W) the cosine between the face's outward normal and the direction to the camera."""
-        cosine = np.zeros(rendering.face_id.shape, dtype=np.float32)
-        facing_cosine(rendering.face_id, self._mesh.vertices, self._mesh.faces, *self._view(rendering), cosine)
+        cosine = np.empty(rendering.face_id.shape, dtype=np.float32)
+        facing_cosine(rendering.face_id, rendering.depth, self._planes.plane, *_view(rendering), cosine)
         return cosine
-
-    def _view(self, rendering: Rendering) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        pose = rendering.camera_from_world
-        return np.ascontiguousarray(pose.rotation), pose.translation, rendering.camera.intrinsics
 
     def _texture_levels(self, color: bool) -> TextureLevels:
         """Build the levels when they are first wanted: tracking in luminance never pays for the colour ones."""
         if color not in self._levels:
             self._levels[color] = texture_levels(self._mesh, grey=not color)
         return self._levels[color]
+
+
+def _view(rendering: Rendering) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where the camera is in the world, and its intrinsics."""
+    return rendering.camera_from_world.inverse().translation, rendering.camera.intrinsics

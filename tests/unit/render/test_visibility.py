@@ -26,7 +26,7 @@ RULE = SurfaceRule(grazing_cosine=0.2, depth_step=0.1, two_sided=False)
 
 def rendering_of(depth: np.ndarray) -> Rendering:
     face_id = np.where(depth > 0, 0, NO_FACE).astype(np.int32)
-    return Rendering(CAMERA, SE3.identity(), face_id, depth.astype(np.float32))
+    return Rendering(CAMERA, SE3.identity(), face_id, depth.astype(np.float32), np.zeros((*depth.shape, 2), np.float32))
 
 
 def flat(depth: float = 2.0) -> np.ndarray:

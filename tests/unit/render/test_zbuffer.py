@@ -18,7 +18,7 @@ from reloc.render.software import SoftwareRenderer
 from reloc.synthetic.scene import ROOM_M
 from tests.oracles.ray_caster import RayCaster, View
 from tests.scenes import bare_mesh, room
-from tests.tolerances import DEPTH_SHARE, OTHER_FACE_SHARE, SAME_DEPTH_SHARE
+from tests.tolerances import DEPTH_SHARE, OTHER_FACE_SHARE, SAME_DEPTH_SHARE, WEIGHED_POINT_M
 
 # The renderer's near plane, as a share of the map's diagonal: its only freedom that a ray caster must know of.
 NEAR_SHARE = 1e-3
@@ -135,6 +135,53 @@ def test_an_endless_floor_reaches_the_horizon_from_below_the_camera() -> None:
     np.testing.assert_allclose(
         rendering.depth[below & beyond], np.repeat(expected[below & beyond, None], CAMERA.width, 1), rtol=DEPTH_SHARE
     )
+
+
+# Barycentric weights
+
+
+def ray_points(rendering: Rendering) -> np.ndarray:
+    """The points (H, W, 3) in camera space at the depth of every pixel."""
+    camera = rendering.camera
+    v, u = np.mgrid[: camera.height, : camera.width]
+    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u, dtype=float)], axis=-1)
+    return rays * rendering.depth[..., None]
+
+
+@pytest.mark.parametrize("camera", [CAMERA, WIDE])
+def test_the_weights_of_the_corners_lead_to_the_point_seen(camera: PinholeCamera) -> None:
+    # Most of these triangles begin behind the camera or beyond a side of the view.
+    rng = np.random.default_rng(8)
+    for turn in Rotation.random(10, rng=rng):
+        mesh = triangle_soup(rng, 20)
+        pose = SE3(turn.as_matrix(), rng.uniform(-0.5, 0.5, 3))
+        rendering = SoftwareRenderer(mesh).render(camera, pose)
+        seen = rendering.covered
+        corners = pose.apply(mesh.vertices[mesh.faces[rendering.face_id[seen]]].astype(float))
+        w1, w2 = rendering.weights[seen].astype(float).T
+        led_to = (np.stack([1 - w1 - w2, w1, w2], axis=1)[..., None] * corners).sum(axis=1)
+        np.testing.assert_allclose(led_to, ray_points(rendering)[seen], rtol=0, atol=WEIGHED_POINT_M)
+        assert (rendering.weights[~seen] == 0).all()
+
+
+def test_the_weights_of_a_triangle_that_is_seen_whole() -> None:
+    # Corners at pixels (10, 10), (50, 10) and (10, 50), at depths 1, 2 and 4: by hand, at (20, 20) the image's own weights are
+    # 1/2, 1/4, 1/4, those of the surface (1/2, 1/8, 1/16) over their sum.
+    pixels, depths = np.array([[10.0, 10], [50, 10], [10, 50]]), np.array([1.0, 2, 4])
+    mesh = bare_mesh(CAMERA.unproject(pixels) * depths[:, None], [[0, 1, 2]])
+    rendering = SoftwareRenderer(mesh).render(CAMERA, SE3.identity())
+    np.testing.assert_allclose(rendering.weights[20, 20], [2 / 11, 1 / 11], rtol=1e-5)
+    assert rendering.depth[20, 20] == pytest.approx(16 / 11, rel=DEPTH_SHARE)
+
+
+def test_triangles_all_but_edge_on_do_no_harm() -> None:
+    # Their edges run along the rows, or cross them further away than an integer can say.
+    rng = np.random.default_rng(9)
+    for slope in (0.0, 1e-300, 1e-25, 1e-18, 1e-12, 1e-9):
+        corners = rng.uniform(-1, 1, (300, 3)) * [1.0, slope, 1.0] + [0.0, 0.01, 2.0]
+        mesh = bare_mesh(corners, np.arange(300).reshape(-1, 3))
+        rendering = SoftwareRenderer(mesh).render(CAMERA, SE3.identity())
+        assert rendering.coverage < 1 / CAMERA.height + 1e-9
 
 
 # Covering

@@ -49,7 +49,8 @@ class FlatRenderer:
         assert self.gate is None or self.gate.wait(30.0)
         self.poses.append(camera_from_world)
         shape = (camera.height, camera.width)
-        return Rendering(camera, camera_from_world, np.zeros(shape, np.int32), np.ones(shape, np.float32))
+        face_id, depth, weights = np.zeros(shape, np.int32), np.ones(shape, np.float32), np.zeros((*shape, 2), np.float32)
+        return Rendering(camera, camera_from_world, face_id, depth, weights)
 
     def shade(self, rendering: Rendering, *, color: bool) -> np.ndarray:
         assert color
