@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError, MeshError
@@ -76,9 +77,10 @@ def make_sinks(config: RelocConfig, out: Path, lens: LensCamera, mesh: TexturedM
     return make_files(config, out, lens) if viewer is None else [*make_files(config, out, lens), viewer]
 
 
-def make_files(config: RelocConfig, out: Path, lens: LensCamera) -> list[Sink]:
-    """Return the sinks that write the files of a run, and those that hand it on."""
-    return [*make_text_files(config, out, SummarySink(out / SUMMARY, lens=lens)), *make_consumers(config, out, lens)]
+def make_files(config: RelocConfig, out: Path, lens: LensCamera, inputs: Mapping[str, Any] | None = None) -> list[Sink]:
+    """Return the sinks that write the files of a run, and those that hand it on; `inputs` says from which files it is made."""
+    summary = SummarySink(out / SUMMARY, lens=lens, inputs=inputs)
+    return [*make_text_files(config, out, summary), *make_consumers(config, out, lens)]
 
 
 def make_text_files(config: RelocConfig, out: Path, summary: SummarySink) -> list[Sink]:

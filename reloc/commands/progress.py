@@ -40,6 +40,21 @@ def progress_bar(total: int | None) -> Iterator[Callable[[Estimate], None]]:
         yield advance
 
 
+@contextmanager
+def counting_bar(total: int | None, what: str) -> Iterator[Callable[[int], None]]:
+    """Show on stderr how many of `total` are done while the block runs; where that is no terminal, show nothing."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
 def _counted(counts: Counter[Verdict]) -> str:
     """Return the verdicts that occurred, in their colours."""
     return " ".join(f"[{COLORS[verdict]}]{counts[verdict]} {verdict}[/]" for verdict in Verdict if counts[verdict])

@@ -18,6 +18,7 @@ from reloc.commands.run_folder import begin_folder, check_folder, read_summary, 
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError
 from reloc.estimate import Estimate, Verdict
+from reloc.evaluate.inputs import RunInputs, absolute
 from reloc.first_pose import first_pose
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera
@@ -67,7 +68,8 @@ def track_into_folder(request: Request) -> int:
         relocalizer = make_relocalizer(request.config, mesh, lens, start, renderer=renderer)
         begin_folder(request.out, request.config, header())
         with stop_on_signals() as stop, progress_bar(source.info.length) as progress:
-            sinks = _make_sinks(request, lens, mesh, renderer, stop)
+            inputs = _inputs(request, mesh_file, source.info)
+            sinks = _make_sinks(request, lens, mesh, renderer, inputs, stop)
             result = run(frames, relocalizer, sinks, progress=progress, stop=stop)
     _report(result, request, source.info)
     return stop.exit_code or _exit_code(result)
@@ -88,8 +90,22 @@ def header() -> str:
     return f"reloc {__version__}: all settings of this run, which was started by\n{shlex.join(['reloc', *sys.argv[1:]])}"
 
 
-def _make_sinks(request: Request, lens: LensCamera, mesh: TexturedMesh, renderer: Renderer, stop: StopFlag) -> list[Sink]:
-    files = make_files(request.config, request.out, lens)
+def _inputs(request: Request, mesh_file: Path, info: SourceInfo) -> RunInputs:
+    """Return what the run is made from, for those who want to look at its images later."""
+    return RunInputs(
+        source=absolute(request.source),
+        map=absolute(str(mesh_file)),
+        every=request.every,
+        fps=request.fps,
+        mask=None if request.mask is None else absolute(str(request.mask)),
+        groundtruth=None if info.groundtruth is None else absolute(str(info.groundtruth)),
+    )
+
+
+def _make_sinks(
+    request: Request, lens: LensCamera, mesh: TexturedMesh, renderer: Renderer, inputs: RunInputs, stop: StopFlag
+) -> list[Sink]:
+    files = make_files(request.config, request.out, lens, inputs.as_mapping())
     viewer = make_viewer(request.config.viewer, request.out / SESSION, mesh, renderer)
     if viewer is None:
         return files

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc.errors import TrajectoryError
+from reloc.estimate import Verdict
 from reloc.geometry.se3 import wxyz_from_xyzw
 from reloc.geometry.trajectory import Trajectory, load_tum
 
@@ -64,6 +65,11 @@ class RunFrames:
         """(N,) where a finite pose was written, believed or not."""
         return np.asarray(np.isfinite(np.hstack([self.translations, self.quaternions])).all(axis=1))
 
+    @property
+    def is_believed(self) -> NDArray[np.bool_]:
+        """(N,) where the pose was measured and can be used: TRACKED or LIMITED."""
+        return np.isin(self.verdicts, [verdict.value for verdict in Verdict if verdict.is_believed])
+
     def poses(self, which: NDArray[np.bool_]) -> Trajectory:
         """Return the trajectory of the frames in a mask (N,), which must have a pose."""
         return Trajectory(self.timestamps_ns[which], self.translations[which], self.quaternions[which])
@@ -78,6 +84,8 @@ class Run:
     frames: RunFrames | None = None
     """None for a bare trajectory file."""
     summary: Mapping[str, Any] | None = None
+    folder: Path | None = None
+    """None for a bare trajectory file."""
 
 
 def load_run(path: str | Path) -> Run:
@@ -92,7 +100,7 @@ def load_run(path: str | Path) -> Run:
         raise TrajectoryError("not the folder of a run: expected a trajectory.txt in it; a TUM file may be named directly", path)
     frames = load_frames(path / "frames.jsonl") if (path / "frames.jsonl").is_file() else None
     summary = _load_summary(path / "summary.json") if (path / "summary.json").is_file() else None
-    return Run(path.resolve().name, load_tum(path / "trajectory.txt"), frames, summary)
+    return Run(path.resolve().name, load_tum(path / "trajectory.txt"), frames, summary, path)
 
 
 def load_frames(path: str | Path) -> RunFrames:
@@ -183,7 +191,10 @@ def _unit(quaternions: Array) -> Array:
 
 
 def _mean(channels: Any) -> float:
-    return sum(channels) / len(channels) if channels else math.nan
+    """Return the mean of some channels, NaN where there is none or one is null, as in frames that were not aligned."""
+    if not channels or None in channels:
+        return math.nan
+    return float(sum(channels) / len(channels))
 
 
 def _joined(parts: list[RunFrames]) -> RunFrames:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc.errors import CalibrationError, TrajectoryError
+from reloc.errors import TrajectoryError
 from reloc.estimate import Verdict
+from reloc.evaluate.inputs import cameras_of
 from reloc.evaluate.run import Run, RunFrames
 from reloc.geometry.camera import PinholeCamera
-from reloc.geometry.lens import LensCamera, LensModel
+from reloc.geometry.lens import LensCamera
 from reloc.geometry.se3 import SE3
 from reloc.geometry.trajectory import Trajectory
 
@@ -76,7 +75,8 @@ def select(run: Run, verdicts: frozenset[str] = BELIEVED) -> ExportedPoses:
         )
         said = ", ".join(f"{count} {verdict}" for verdict, count in found.items()) or "no frame at all"
         raise TrajectoryError(f"{run.name} has no pose to export: asked for {', '.join(sorted(verdicts))}, found {said}")
-    return replace(poses, **_cameras(run.summary or {}))
+    camera, lens = cameras_of(run.summary)
+    return replace(poses, camera=camera, lens=lens)
 
 
 def _of_trajectory(run: Run) -> ExportedPoses:
@@ -99,23 +99,6 @@ def _of_frames(run: Run, frames: RunFrames, verdicts: frozenset[str]) -> Exporte
         scores=frames.measures["score"][rows],
         covariances=frames.covariances[rows],
     )
-
-
-def _cameras(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the cameras that a summary describes; what it does not, or not rightly, is None."""
-    try:
-        found = summary["camera"]
-        camera = PinholeCamera(
-            int(found["width"]), int(found["height"]), *(float(found[name]) for name in ("fx", "fy", "cx", "cy"))
-        )
-    except (KeyError, TypeError, ValueError, OverflowError):
-        camera = None
-    try:
-        fields = dict(summary["lens"])
-        lens = LensCamera(**{**fields, "model": LensModel(fields["model"]), "distortion": tuple(fields["distortion"])})
-    except (KeyError, TypeError, ValueError, CalibrationError):
-        lens = None
-    return {"camera": camera, "lens": lens}
 
 
 def fill_gaps(poses: ExportedPoses, frames: RunFrames, max_gap_s: float) -> ExportedPoses:

@@ -30,12 +30,17 @@ class SummarySink:
         path: Path,
         *,
         lens: LensCamera | None = None,
+        inputs: Mapping[str, Any] | None = None,
         figures: Callable[[], Mapping[str, Any]] | None = None,
         interval_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Write to `path`; `lens` is the calibration in use where the source brings none, `figures` returns more to write."""
-        self._path, self._lens, self._more = path, lens, figures
+        """Write to `path`.
+
+        `lens` is the calibration in use where the source brings none, `inputs` says from which files the run was made, and
+        `figures` returns more to write.
+        """
+        self._path, self._lens, self._inputs, self._more = path, lens, inputs, figures
         self._interval_s, self._clock = interval_s, clock
         self._verdicts: Counter[str] = Counter()
         self._stages: dict[str, DurationHistogram] = {}
@@ -48,6 +53,7 @@ class SummarySink:
         lens = self._lens or info.camera
         self._head = {
             "source": info.name,
+            **({} if self._inputs is None else {"inputs": self._inputs}),
             "live": info.live,
             "clock": info.clock,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -53,6 +53,15 @@ def test_what_the_sinks_wrote_comes_back(folder: Path) -> None:
     assert run.summary["frames"] == 5
 
 
+def test_a_frame_that_was_not_aligned_has_no_exposure(tmp_path: Path) -> None:
+    """As `reloc track` writes it: null, where a number was expected."""
+    nothing = Exposure(np.array([np.nan]), np.array([np.nan]))
+    run = load_run(write_run(tmp_path / "run", [estimate(0), estimate(1, verdict=Verdict.LOST, exposure=nothing)]))
+    assert run.frames is not None
+    np.testing.assert_array_equal(run.frames.exposure["gain"], [1.1, np.nan])
+    np.testing.assert_array_equal(run.frames.exposure["bias"], [0.02, np.nan])
+
+
 def test_a_bare_file_is_a_run_without_frames(tmp_path: Path) -> None:
     save_tum(tmp_path / "orb.txt", walk(5))
     run = load_run(tmp_path / "orb.txt")

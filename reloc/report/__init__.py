@@ -1,0 +1,1 @@
+"""Runs as a page for people: one HTML file that holds everything and opens without a network."""
