@@ -24,7 +24,9 @@ class AssessConfig:
     """When a pose is believed."""
 
     tracked_score: Annotated[float, Ge(0), Le(1)] = 0.5
-    """A score of at least this is TRACKED."""
+    """A score of at least this is believed, where the frame before was."""
+    regained_score: Annotated[float, Ge(0), Le(1)] = 0.7
+    """A score of at least this is believed in the first frame, and after one that was not: a verdict does not flutter."""
     correlation: Annotated[float, Gt(0), Le(1)] = 0.40
     """Correlation of rendering and image at which the score is one half, all else being well: wrong poses of a room seen in good
     light stay below 0.3, right ones above 0.65, half hidden or blurred ones above 0.42 (docs/verdict.md)."""
@@ -43,7 +45,9 @@ class AssessConfig:
     nis: Annotated[float, Gt(0)] = 60.0
     """Normalised innovation squared from which on a pose needs a higher correlation; a perfect filter's stay below 22.5."""
     coasting_s: Annotated[float, Ge(0)] = 0.5
-    """How long the prediction stands in for frames that cannot be aligned; then the camera is LOST."""
+    """How long the prediction stands in for frames that cannot be aligned; then the camera is lost."""
+    relocalising_s: Annotated[float, Ge(0)] = 10.0
+    """For how long without a pose the verdict is RELOCALISING, where the map has known views; then LOST, and still searched."""
     noise_inflation: Annotated[float, Gt(0)] = 4.0
     """Factor on the covariance that the residuals' scatter gives, for the part of the error that is new in every frame."""
     model_error: Annotated[float, Ge(0)] = 35.0
@@ -76,7 +80,14 @@ def residual_covariance(alignment: Alignment) -> Array:
 
 
 def assess(
-    alignment: Alignment, coverage: float, depth: float, nis: float, config: AssessConfig, *, support: int | None = None
+    alignment: Alignment,
+    coverage: float,
+    depth: float,
+    nis: float,
+    config: AssessConfig,
+    *,
+    support: int | None = None,
+    steady: bool = True,
 ) -> Assessment:
     """Return how far an alignment can be trusted.
 
@@ -88,6 +99,7 @@ def assess(
         config: The thresholds.
         support: How many features of the image speak for the pose, where it was found with no idea of where to look and more is
             asked of it; None where it was expected about there.
+        steady: Whether the frame before was believed; if not, a better score is asked for.
     """
     condition = _condition(alignment.information, depth)
     quality = Quality(
@@ -111,7 +123,7 @@ def assess(
         "the alignment had nothing to work with": float(alignment.outcome not in (Outcome.TOO_FEW_POINTS, Outcome.DEGENERATE)),
     }
     score = math.prod(factors.values())
-    believed = score >= config.tracked_score
+    believed = score >= (config.tracked_score if steady else config.regained_score)
     reason = "" if believed else min(factors, key=lambda name: factors[name])
     scatter = residual_covariance(alignment)
     return Assessment(score, believed, reason, config.noise_inflation * scatter, config.model_error * scatter, quality)

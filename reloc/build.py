@@ -68,6 +68,7 @@ def make_relocalizer(
         keyframe=config.keyframe,
         motion=config.motion,
         assess=config.assess,
+        weakness=config.weakness,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,6 +39,18 @@ class Verdict(StrEnum):
     def is_lost(self) -> bool:
         """Whether there is no pose, neither measured nor predicted."""
         return self in (Verdict.RELOCALISING, Verdict.LOST)
+
+
+class Weakness(StrEnum):
+    """What makes a pose LIMITED although it is believed."""
+
+    BLUR = "blur"
+    LOW_LIGHT = "low light"
+    OCCLUSION = "occlusion"
+    FEW_POINTS = "few points"
+    OFF_THE_MAP = "off the map"
+    FAST_MOTION = "fast motion"
+    FROZEN = "frozen image"
 
 
 class Outcome(StrEnum):
@@ -77,6 +90,18 @@ class Quality:
     """Robust root mean square of the residual, in the unit of the term."""
     nis: float
     """Normalised innovation squared of the measurement against the prediction (6 degrees of freedom); NaN without a filter."""
+    sharpness: float = math.nan
+    """Sharpness ≥ 0 of the image in shares of the rendering's, across the direction in which it is worse."""
+    unlit_share: float = math.nan
+    """Share 0..1 of the points in view at which the image is black or burnt out."""
+    occluded_share: float = math.nan
+    """Share 0..1 of the points in view that lie in parts of the image which do not look like the map."""
+    points: int = 0
+    """How many points of the map are in view and fit."""
+    surprise_share: float = math.nan
+    """How far the image moved beyond what was predicted, in shares of its width; NaN without a prediction."""
+    frozen_s: float = 0.0
+    """For how many seconds nothing in the image has changed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +111,7 @@ class Estimate:
     frame: Frame
     verdict: Verdict
     reason: str
-    """A sentence for people; empty when all is well."""
+    """A sentence for people; empty when it is TRACKED."""
     score: float
     """Trust 0..1."""
     camera_from_world: SE3
@@ -98,6 +123,8 @@ class Estimate:
     quality: Quality
     milliseconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time of each stage, and `total`."""
+    weaknesses: tuple[Weakness, ...] = ()
+    """What is weak about this view, in no order; never empty when it is LIMITED, always when it is TRACKED."""
     keyframe_renewed: bool = False
     """Whether the surface was rendered anew for this frame."""
 

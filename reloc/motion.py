@@ -114,6 +114,12 @@ class MotionModel:
         fading = float(np.exp(-seconds / self._config.twist_memory_s))
         return MotionState(predicted.timestamp_ns, predicted.camera_from_world, fading * predicted.twist, predicted.covariance)
 
+    def unseen_covariance(self, seconds: float, depth: float) -> Array:
+        """Return (6, 6) of what a camera, of whose speed nothing is known, may have done in a time for which it was not seen."""
+        config = self._config
+        speeds = np.repeat([config.first_speed_share * depth, config.first_angular_speed], 3)
+        return np.asarray(np.diag((speeds * seconds) ** 2) + self._noise(seconds, depth)[:6, :6])
+
     def _noise(self, seconds: float, depth: float) -> Array:
         """Return (12, 12) the process noise of a white acceleration of the configured size over a second."""
         config = self._config

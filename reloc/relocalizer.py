@@ -9,58 +9,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reloc.align.aligner import Aligner, Alignment
 from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.align.exposure import neutral_exposure
 from reloc.align.keyframe import Keyframe, make_keyframe
 from reloc.align.layers import Layers, build_layers
-from reloc.assess import AssessConfig, Assessment, assess, residual_covariance
-from reloc.estimate import Estimate, Exposure, Verdict
-from reloc.frame import NANOSECONDS_PER_SECOND, Frame, RawFrame
+from reloc.assess import AssessConfig, assess, residual_covariance
+from reloc.estimate import Estimate, Exposure, Quality
+from reloc.follow import Attempt, Follower, Said, Track
+from reloc.frame import Frame, RawFrame
 from reloc.geometry.se3 import SE3
 from reloc.guesses import PlaceGuess, Places, neighbourhood
 from reloc.motion import MotionConfig, MotionModel, MotionState
 from reloc.render.renderer import Renderer
 from reloc.stopwatch import Stopwatch
 from reloc.undistort import Undistorter
-
-Array = NDArray[np.float64]
+from reloc.weakness import WeaknessConfig, measure_view, surprise_share
 
 # The search starts from a view that is off by as much as the guess; seen from the pose it found, the points are the right ones.
 _VIEWS_AFTER_SEARCH = 2
-_UNKNOWN_VARIANCE = 1e6
-
-
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """A guess, or several, taken through rendering, alignment and assessment."""
-
-    keyframe: Keyframe
-    alignment: Alignment
-    assessment: Assessment
-    support: int | None = None
-    """How many features speak for it, where it was found without regard to where the camera was expected; else None."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Track:
-    """What crosses frames."""
-
-    motion: MotionState
-    model_covariance: Array
-    """(6, 6) of the error of the last believed pose that no filter averages out."""
-    keyframe: Keyframe
-    last_believed_ns: int
-    lost: bool
-    misses: int
-    """How many frames in a row were not believed."""
-    found: bool = True
-    """Whether there ever was a pose that was believed."""
 
 
 class Relocalizer:
@@ -75,6 +46,7 @@ class Relocalizer:
         keyframe: When to render anew, and what to leave out.
         motion: How the camera is taken to move.
         assess: When to believe.
+        weakness: When what is believed is LIMITED.
     """
 
     def __init__(
@@ -88,6 +60,7 @@ class Relocalizer:
         keyframe: KeyframeConfig | None = None,
         motion: MotionConfig | None = None,
         assess: AssessConfig | None = None,
+        weakness: WeaknessConfig | None = None,
     ) -> None:
         self._undistorter = undistorter
         self._renderer = renderer
@@ -97,9 +70,18 @@ class Relocalizer:
         self._keyframe_config = keyframe or KeyframeConfig()
         self._motion_config = motion or MotionConfig()
         self._assess_config = assess or AssessConfig()
+        self._weakness_config = weakness or WeaknessConfig()
         self._aligner = Aligner(self._align_config)
         self._motion = MotionModel(self._motion_config)
-        self._track: _Track | None = None
+        self._follower = Follower(
+            self._motion,
+            filtered=self._motion_config.model != "none",
+            assess=self._assess_config,
+            weakness=self._weakness_config,
+            start=start,
+            knows_places=places is not None,
+        )
+        self._track: Track | None = None
 
     @property
     def undistorter(self) -> Undistorter:
@@ -116,11 +98,13 @@ class Relocalizer:
         with watch.stage("predict"):
             predicted = self._predict(frame)
         attempt = self._look(frame, layers, predicted, watch)
+        with watch.stage("assess"):
+            quality = self._measure(frame, layers, predicted, attempt)
         with watch.stage("filter"):
-            track, verdict, reason = self._follow(frame, predicted, attempt)
+            track, said = self._follower.follow(frame, self._track, predicted, attempt, quality)
         renewed = self._track is None or track.keyframe is not self._track.keyframe
         self._track = track
-        return _estimate(frame, track, verdict, reason, attempt, watch.milliseconds(), renewed)
+        return _estimate(frame, track, said, attempt, quality, watch.milliseconds(), renewed)
 
     def _predict(self, frame: Frame) -> MotionState | None:
         """Return the state expected at a frame, or None before the first."""
@@ -224,7 +208,10 @@ class Relocalizer:
             if predicted is not None:
                 covariance = self._assess_config.noise_inflation * residual_covariance(alignment)
                 nis = self._motion.nis(predicted, alignment.camera_from_world, covariance)
-            assessment = assess(alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config, support=support)
+            steady = self._track is not None and self._track.misses == 0
+            assessment = assess(
+                alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config, support=support, steady=steady
+            )
             return Attempt(keyframe, alignment, assessment, support)
 
     def _uncertainty_px(self, predicted: MotionState, keyframe: Keyframe) -> float:
@@ -235,33 +222,19 @@ class Relocalizer:
         sideways = float(variance[:3].max()) / keyframe.depth**2 + float(variance[3:].max())
         return keyframe.rendering.camera.fx * math.sqrt(sideways)
 
-    def _follow(self, frame: Frame, predicted: MotionState | None, attempt: Attempt) -> tuple[_Track, Verdict, str]:
-        """Return the new track and the verdict: filtered where the attempt is believed, coasting or lost where it is not."""
-        now, measured, assessment = frame.timestamp_ns, attempt.alignment.camera_from_world, attempt.assessment
-        track = self._track
-        if assessment.believed:
-            anew = attempt.support is not None
-            if predicted is None or track is None or track.lost or anew or self._motion_config.model == "none":
-                motion = self._motion.start(now, measured, assessment.noise_covariance, attempt.keyframe.depth)
-            else:
-                motion = self._motion.update(predicted, measured, assessment.noise_covariance)
-            return _Track(motion, assessment.model_covariance, attempt.keyframe, now, lost=False, misses=0), Verdict.TRACKED, ""
-        if predicted is None or track is None:
-            begin = measured if self._start is None else self._start
-            nowhere = self._motion.start(now, begin, _UNKNOWN_VARIANCE * np.eye(6), attempt.keyframe.depth)
-            where = "near the first pose" if self._places is None else "on the map"
-            return (
-                _Track(nowhere, np.zeros((6, 6)), attempt.keyframe, now, lost=True, misses=1, found=False),
-                Verdict.LOST,
-                f"not found {where}: {assessment.reason}",
-            )
-        seconds = (now - track.last_believed_ns) / NANOSECONDS_PER_SECOND
-        lost = track.lost or seconds > self._assess_config.coasting_s
-        motion = self._motion.coast(predicted, track.motion)
-        missing = Verdict.LOST if self._places is None or not track.found else Verdict.RELOCALISING
-        verdict = missing if lost else Verdict.COASTING
-        carried = replace(track, motion=motion, lost=lost, misses=track.misses + 1)
-        return carried, verdict, assessment.reason
+    def _measure(self, frame: Frame, layers: Layers, predicted: MotionState | None, attempt: Attempt) -> Quality:
+        """Return all that was measured of an attempt."""
+        alignment, keyframe, track = attempt.alignment, attempt.keyframe, self._track
+        pose = alignment.camera_from_world
+        view = measure_view(frame, layers, keyframe, pose, alignment.inlier_share, self._weakness_config.black)
+        # Where the camera was lost, or found without regard to the prediction, nothing was expected.
+        expected = predicted is not None and track is not None and not track.lost and attempt.support is None
+        return replace(
+            attempt.assessment.quality,
+            **vars(view),
+            surprise_share=surprise_share(predicted.camera_from_world, pose, keyframe) if expected and predicted else math.nan,
+            frozen_s=0.0 if track is None else track.picture.followed_by(frame).frozen_s(frame.timestamp_ns),
+        )
 
 
 def _trust(attempt: Attempt) -> tuple[bool, float]:
@@ -269,23 +242,23 @@ def _trust(attempt: Attempt) -> tuple[bool, float]:
 
 
 def _estimate(
-    frame: Frame, track: _Track, verdict: Verdict, reason: str, attempt: Attempt, milliseconds: dict[str, float], renewed: bool
+    frame: Frame, track: Track, said: Said, attempt: Attempt, quality: Quality, milliseconds: dict[str, float], renewed: bool
 ) -> Estimate:
     """Put the message together."""
     alignment = attempt.alignment
-    tracked = verdict is Verdict.TRACKED
     return Estimate(
         frame=frame,
-        verdict=verdict,
-        reason=reason,
+        verdict=said.verdict,
+        reason=said.reason,
         score=attempt.assessment.score,
         camera_from_world=track.motion.camera_from_world,
         covariance=track.motion.pose_covariance + track.model_covariance,
-        exposure=alignment.exposure if tracked else _no_exposure(alignment),
+        exposure=alignment.exposure if said.verdict.is_believed else _no_exposure(alignment),
         outcome=alignment.outcome,
         iterations=alignment.iterations,
-        quality=attempt.assessment.quality,
+        quality=quality,
         milliseconds=milliseconds,
+        weaknesses=said.weaknesses,
         keyframe_renewed=renewed,
     )
 

@@ -12,6 +12,7 @@ from reloc.places.config import PlacesConfig
 from reloc.render.config import RenderConfig
 from reloc.sinks.config import McapConfig, OutputConfig, RecordConfig, RosConfig, ViewerConfig
 from reloc.undistort import UndistortConfig
+from reloc.weakness import WeaknessConfig
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class RelocConfig:
     silhouette: SilhouetteConfig = field(default_factory=SilhouetteConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     assess: AssessConfig = field(default_factory=AssessConfig)
+    weakness: WeaknessConfig = field(default_factory=WeaknessConfig)
     places: PlacesConfig = field(default_factory=PlacesConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     viewer: ViewerConfig = field(default_factory=ViewerConfig)

@@ -46,6 +46,7 @@ def frame_record(estimate: Estimate) -> dict[str, Any]:
         "timestamp": frame.timestamp_s,
         "verdict": estimate.verdict.value,
         "reason": estimate.reason,
+        "weaknesses": list(estimate.weaknesses),
         "score": estimate.score,
         "world_from_camera": {"translation": pose.translation, "quaternion_xyzw": xyzw_from_wxyz(pose.wxyz)},
         "covariance": estimate.world_covariance,

@@ -107,6 +107,15 @@ def test_a_surprise_asks_for_better_evidence() -> None:
     assert judged(GOOD, nis=20 * CONFIG.nis).believed
 
 
+def test_a_pose_is_won_back_only_with_a_better_score_than_it_is_kept_with() -> None:
+    doubtful = replace(GOOD, correlation=CONFIG.correlation + 0.5 * CONFIG.correlation_spread)
+    kept, won = (assess(doubtful, 0.9, DEPTH, 5.0, CONFIG, steady=steady) for steady in (True, False))
+    assert CONFIG.tracked_score < kept.score == won.score < CONFIG.regained_score
+    assert (kept.believed, won.believed) == (True, False)
+    assert won.reason
+    assert assess(GOOD, 0.9, DEPTH, 5.0, CONFIG, steady=False).believed
+
+
 def test_without_a_prediction_there_is_no_surprise() -> None:
     assert judged(nis=math.nan).score == judged(nis=0.0).score
 

@@ -245,3 +245,10 @@ def test_no_state_is_edited() -> None:
     MODEL.update(predicted, ANYWHERE, 1e-6 * np.eye(6))
     np.testing.assert_array_equal(known.covariance, before)
     np.testing.assert_array_equal(predicted.covariance, after)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.9])
+def test_what_was_not_seen_is_as_uncertain_as_after_a_start_at_an_unknown_speed(seconds: float) -> None:
+    begin = MODEL.start(5 * SECOND, ANYWHERE, np.zeros((6, 6)), DEPTH)
+    later = MODEL.predict(begin, round((5 + seconds) * SECOND), DEPTH)
+    np.testing.assert_allclose(MODEL.unseen_covariance(seconds, DEPTH), later.pose_covariance, rtol=1e-6, atol=1e-12)

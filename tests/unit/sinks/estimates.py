@@ -17,7 +17,7 @@ from reloc.sources.source import SourceInfo
 CAMERA = PinholeCamera(640, 480, 500.0, 501.0, 319.5, 239.5)
 LENS = LensCamera(LensModel.OPENCV, 640, 480, 518.0, 516.0, 318.0, 234.0, (-0.01, -0.05, 0.0, 0.0))
 INFO = SourceInfo("kitchen", live=False, length=10, camera=LENS, clock="recording")
-QUALITY = Quality(0.9, 0.8, 0.95, 0.85, 12.0, 0.03, 5.5)
+QUALITY = Quality(0.9, 0.8, 0.95, 0.85, 12.0, 0.03, 5.5, 0.7, 0.1, 0.2, 800, 0.01)
 
 
 def _never() -> tuple[PinholeCamera, np.ndarray]:
