@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reloc.align.aligner import Aligner, FrameAligner
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError, MeshError
 from reloc.geometry.calibration import load_calibration
@@ -37,7 +38,7 @@ MCAP, RECORDING = "session.mcap", "recording"
 def make_undistorter(config: RelocConfig, lens: LensCamera) -> Undistorter:
     """Return the undistorter of a lens, in colour only where the alignment looks at colour."""
     width = halved_width(lens.width, config.undistort.working_width)
-    return Undistorter(lens, working_width=width, color=config.align.exposure == "rgb")
+    return Undistorter(lens, working_width=width, color=config.align.as_solved().exposure == "rgb")
 
 
 def make_renderer(config: RelocConfig, mesh: TexturedMesh) -> Renderer:
@@ -60,16 +61,31 @@ def make_relocalizer(
 
     A `renderer` of the mesh and an `undistorter` of the lens, which take time to get going, may be shared.
     """
+    drawing = make_renderer(config, mesh) if renderer is None else renderer
     return Relocalizer(
         make_undistorter(config, lens) if undistorter is None else undistorter,
-        make_renderer(config, mesh) if renderer is None else renderer,
+        drawing,
         world_from_camera.inverse(),
-        align=config.align,
+        align=config.align.as_solved(),
+        aligner=make_aligner(config, mesh, drawing),
         keyframe=config.keyframe,
         motion=config.motion,
         assess=config.assess,
         weakness=config.weakness,
     )
+
+
+def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer) -> FrameAligner:
+    """Return the solver that the configuration names. What torch is for is loaded with it, and not before."""
+    match config.align.solver:
+        case "lm":
+            return Aligner(config.align)
+        case "adam":
+            from reloc.align.adam import AdamAligner
+            from reloc.render.torch_surface import TorchSurface, chosen_device
+
+            surface = TorchSurface(mesh, renderer, device=chosen_device(config.adam.device))
+            return AdamAligner(config.adam, config.align.as_solved(), surface)
 
 
 def make_sinks(config: RelocConfig, out: Path, lens: LensCamera, mesh: TexturedMesh, renderer: Renderer) -> list[Sink]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reloc.align.aligner import Aligner, Alignment
+from reloc.align.aligner import Aligner, Alignment, FrameAligner
 from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.align.exposure import neutral_exposure
 from reloc.align.keyframe import Keyframe, make_keyframe
@@ -43,6 +43,7 @@ class Relocalizer:
         start: Where to look in the first frame, camera_from_world; good to about 9° and a tenth of the depth. None: anywhere.
         places: Where to look when the camera is lost; None: only around where it was lost. One of the two must be given.
         align: How to align.
+        aligner: Another solver than the one of `Aligner`.
         keyframe: When to render anew, and what to leave out.
         motion: How the camera is taken to move.
         assess: When to believe.
@@ -57,6 +58,7 @@ class Relocalizer:
         *,
         places: Places | None = None,
         align: AlignConfig | None = None,
+        aligner: FrameAligner | None = None,
         keyframe: KeyframeConfig | None = None,
         motion: MotionConfig | None = None,
         assess: AssessConfig | None = None,
@@ -71,7 +73,7 @@ class Relocalizer:
         self._motion_config = motion or MotionConfig()
         self._assess_config = assess or AssessConfig()
         self._weakness_config = weakness or WeaknessConfig()
-        self._aligner = Aligner(self._align_config)
+        self._aligner = aligner or Aligner(self._align_config)
         self._motion = MotionModel(self._motion_config)
         self._follower = Follower(
             self._motion,

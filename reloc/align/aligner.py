@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,24 @@ class _Candidate:
     solution: Solution | None = None
 
 
+class FrameAligner(Protocol):
+    """Brings frames and keyframes into register, by whatever solver."""
+
+    def align(
+        self,
+        keyframe: Keyframe,
+        frame: Layers,
+        guesses: Sequence[SE3],
+        *,
+        uncertainty_px: float = math.inf,
+        doubtful: bool = False,
+    ) -> Alignment:
+        """Return the best alignment that any guess leads to; see `Aligner` for the arguments."""
+        ...
+
+
 class Aligner:
-    """Aligns frames to keyframes. Holds no state but its configuration."""
+    """Aligns frames to keyframes by Levenberg-Marquardt. Holds no state but its configuration."""
 
     def __init__(self, config: AlignConfig) -> None:
         self._config = config
@@ -100,7 +117,9 @@ class Aligner:
         finalists, iterations = [c for run in runs for c in run[0]], sum(run[1] for run in runs)
         last = [self._refine(keyframe, frame, 0, frame.kind, c.pose, doubtful) for c in finalists]
         best = self._select(keyframe, frame, 0, frame.kind, last, 1)[0]
-        return self._measure(keyframe, frame, best, iterations + _iterations(last))
+        assert best.solution is not None
+        unknowns, outcome = best.solution.unknowns, best.solution.outcome
+        return measured(keyframe, frame, unknowns, outcome, iterations + _iterations(last), self._config)
 
     def _descend(
         self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], top: int, kinds: Sequence[Kind], doubtful: bool
@@ -163,27 +182,28 @@ class Aligner:
                 break
         return chosen
 
-    def _measure(self, keyframe: Keyframe, frame: Layers, best: _Candidate, iterations: int) -> Alignment:
-        """Say how well the best candidate fits at the finest level."""
-        assert best.solution is not None
-        term = _term(keyframe, frame, 0, frame.kind)
-        unknowns = best.solution.unknowns
-        residuals = term.sample(unknowns).residual
-        seen = np.logical_not(np.isnan(residuals).any(axis=1))
-        scale = robust_scale(residuals)
-        inside = np.abs(residuals[seen]) < self._config.clip_fine * scale
-        equations = term.clipped_at(self._config.clip_fine * scale).linearize(unknowns)
-        return Alignment(
-            camera_from_world=unknowns.camera_from_world,
-            outcome=best.solution.outcome,
-            iterations=iterations,
-            information=_pose_information(equations, scale),
-            residual=scale,
-            inlier_share=float(inside.mean()) if inside.size else 0.0,
-            visible_share=float(seen.mean()) if seen.size else 0.0,
-            correlation=_correlation(term, unknowns, residuals, seen),
-            exposure=_raw_exposure(keyframe, frame, unknowns),
-        )
+
+def measured(
+    keyframe: Keyframe, frame: Layers, unknowns: Unknowns, outcome: Outcome, iterations: int, config: AlignConfig
+) -> Alignment:
+    """Say how well a solver's result fits at the finest level."""
+    term = _term(keyframe, frame, 0, frame.kind)
+    residuals = term.sample(unknowns).residual
+    seen = np.logical_not(np.isnan(residuals).any(axis=1))
+    scale = robust_scale(residuals)
+    inside = np.abs(residuals[seen]) < config.clip_fine * scale
+    equations = term.clipped_at(config.clip_fine * scale).linearize(unknowns)
+    return Alignment(
+        camera_from_world=unknowns.camera_from_world,
+        outcome=outcome,
+        iterations=iterations,
+        information=_pose_information(equations, scale),
+        residual=scale,
+        inlier_share=float(inside.mean()) if inside.size else 0.0,
+        visible_share=float(seen.mean()) if seen.size else 0.0,
+        correlation=_correlation(term, unknowns, residuals, seen),
+        exposure=_raw_exposure(keyframe, frame, unknowns),
+    )
 
 
 def _first_level(uncertainty_px: float, levels: int) -> int:

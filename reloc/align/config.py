@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -12,8 +12,10 @@ from annotated_types import Ge, Gt, Le
 class AlignConfig:
     """Coarse-to-fine photometric alignment."""
 
-    solver: Literal["lm"] = "lm"
-    """How the cost is minimised: `lm` is Levenberg-Marquardt with analytic Jacobians."""
+    solver: Literal["lm", "adam"] = "lm"
+    """How the cost is minimised: `lm` is Levenberg-Marquardt with analytic Jacobians; `adam` is first-order descent through a
+    differentiable rendering: hundreds of times slower, to compare with. It looks at raw colours, whatever `residual` and
+    `exposure` say."""
     residual: Literal["local", "intensity"] = "local"
     """What is compared: intensities, or intensities normalised by the mean and deviation of a window, which shadows spare."""
     exposure: Literal["luminance", "rgb"] = "luminance"
@@ -40,6 +42,30 @@ class AlignConfig:
     """Standard deviation of the prior on the exposure gain, around the gain that matches the contrast of image and rendering."""
     bias_sigma: Annotated[float, Gt(0)] = 0.05
     """Standard deviation of the prior on the exposure bias, in intensities 0..1."""
+
+    def as_solved(self) -> AlignConfig:
+        """Return the settings with what the solver cannot do otherwise."""
+        return replace(self, residual="intensity", exposure="rgb") if self.solver == "adam" else self
+
+
+@dataclass(frozen=True)
+class AdamConfig:
+    """First-order descent (align.solver: adam)."""
+
+    learning_rate: Annotated[float, Gt(0)] = 1e-3
+    """How far a step goes at first: in radians, in median depths of the view, and in intensities 0..1."""
+    steps: Annotated[int, Ge(1)] = 300
+    """Steps at most, each of which draws the map once."""
+    patience: Annotated[int, Ge(1)] = 25
+    """Stops when the loss has not fallen for so many steps."""
+    least_decrease: Annotated[float, Ge(0)] = 1e-5
+    """What counts as falling."""
+    clip: Annotated[float, Gt(0)] = 0.2
+    """Differences of intensities 0..1 beyond this count as this much (clipped L2)."""
+    width_px: Annotated[int, Ge(8)] = 240
+    """Compares the finest level of the pyramid that is at most this wide."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where torch computes; `auto` takes a graphics card where there is one."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reloc.align.config import AlignConfig, KeyframeConfig, SilhouetteConfig
+from reloc.align.config import AdamConfig, AlignConfig, KeyframeConfig, SilhouetteConfig
 from reloc.assess import AssessConfig
 from reloc.live.config import LiveConfig
 from reloc.motion import MotionConfig
@@ -24,6 +24,7 @@ class RelocConfig:
     keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
     silhouette: SilhouetteConfig = field(default_factory=SilhouetteConfig)
+    adam: AdamConfig = field(default_factory=AdamConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     assess: AssessConfig = field(default_factory=AssessConfig)
     weakness: WeaknessConfig = field(default_factory=WeaknessConfig)

@@ -6,10 +6,13 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
+from reloc.align.adam import AdamAligner
+from reloc.align.aligner import Aligner
 from reloc.build import (
     find_lens,
     find_map,
     find_mesh,
+    make_aligner,
     make_files,
     make_relocalizer,
     make_renderer,
@@ -124,6 +127,20 @@ def test_every_room_of_the_relocalizer_gets_its_own_section(monkeypatch: pytest.
         "motion": config.motion,
         "assess": config.assess,
     }
+
+
+def test_the_solver_is_the_one_configured() -> None:
+    assert isinstance(make_aligner(RelocConfig(), WALL, SoftwareRenderer(WALL)), Aligner)
+    assert isinstance(make_aligner(load_config(None, ["align.solver=adam"]), WALL, SoftwareRenderer(WALL)), AdamAligner)
+
+
+def test_first_order_descent_compares_raw_colours_whatever_else_is_chosen() -> None:
+    config = load_config(None, ["align.solver=adam", "align.residual=local", "adam.steps=3", "undistort.working_width=80"])
+    grey = np.random.default_rng(0).integers(0, 255, (480, 640), dtype=np.uint8)
+    estimate = make_relocalizer(config, WALL, LENS, SE3.identity()).step(RawFrame(0, 0, grey))
+    assert estimate.frame.image.shape == (60, 80, 3)
+    assert estimate.exposure.gain.shape == (3,)
+    assert estimate.iterations == 3
 
 
 def test_the_files_of_a_run_are_the_ones_configured(tmp_path: Path) -> None:

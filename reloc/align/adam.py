@@ -1,0 +1,145 @@
+"""The classical way: descend, with Adam, on the difference of image and rendering, through the rendering.
+
+Every step draws the map anew at the full size of a pyramid's level, so it costs some hundred times what the points of `Aligner`
+cost, and sees as far as the gradients of one level reach. It is here to compare with, and for losses on whole pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from reloc.align.aligner import FEWEST_POINTS, Alignment, measured
+from reloc.align.config import AdamConfig, AlignConfig
+from reloc.align.descent import DescentRule, descend
+from reloc.align.exposure import matched_exposure, neutral_exposure
+from reloc.align.keyframe import Keyframe
+from reloc.align.layers import Kind, Layer, Layers
+from reloc.align.problem import Unknowns
+from reloc.align.torch_motion import exp_motion
+from reloc.estimate import Outcome
+from reloc.geometry.se3 import SE3
+from reloc.render.differentiable import DifferentiableRenderer, Drawing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# A pose from which less than this share of the pixels is left to compare lowers the loss only by not looking.
+_KEPT_IN_VIEW = 0.5
+
+
+class PictureLoss(Protocol):
+    """A further reason to prefer a pose, from whole pictures."""
+
+    def __call__(self, image: Tensor, rendering: Tensor, seen: Tensor) -> Tensor:
+        """Return a number from image and rendering (3, H, W), the latter exposed like the image, where `seen` (H, W) is true."""
+        ...
+
+
+class AdamAligner:
+    """Aligns frames by first-order descent. Holds no state but its configuration and the map.
+
+    Args:
+        config: How to descend.
+        align: How the result is measured.
+        renderer: Draws the map.
+        losses: What is added to the photometric loss.
+    """
+
+    def __init__(
+        self, config: AdamConfig, align: AlignConfig, renderer: DifferentiableRenderer, losses: Sequence[PictureLoss] = ()
+    ) -> None:
+        self._config = config
+        self._align = align
+        self._renderer = renderer
+        self._losses = tuple(losses)
+
+    def align(
+        self,
+        keyframe: Keyframe,
+        frame: Layers,
+        guesses: Sequence[SE3],
+        *,
+        uncertainty_px: float = math.inf,
+        doubtful: bool = False,
+    ) -> Alignment:
+        """Return where the descent from the likeliest guess leads; it takes too long for several."""
+        layer = _layer(frame, self._config.width_px)
+        problem = _Problem(self._config, layer, self._renderer, guesses[0], keyframe.depth, self._losses)
+        if problem.pixels < FEWEST_POINTS:
+            start = Unknowns.at(guesses[0], neutral_exposure(3))
+            return measured(keyframe, frame, start, Outcome.TOO_FEW_POINTS, 0, self._align)
+        config = self._config
+        rule = DescentRule(config.learning_rate, config.steps, config.patience, config.least_decrease)
+        found = descend(problem.loss, problem.parameters, rule)
+        outcome = Outcome.CONVERGED if found.settled else Outcome.MAX_ITERATIONS
+        return measured(keyframe, frame, problem.unknowns(found.values), outcome, found.iterations, self._align)
+
+
+class _Problem:
+    """The loss of one image, as a function of the parameters: a scaled tangent (6,), and gain and bias (3, 2)."""
+
+    def __init__(
+        self,
+        config: AdamConfig,
+        layer: Layer,
+        renderer: DifferentiableRenderer,
+        start: SE3,
+        depth: float,
+        losses: Sequence[PictureLoss],
+    ) -> None:
+        import torch
+
+        self._config, self._camera, self._renderer, self._losses = config, layer.camera, renderer, losses
+        device = renderer.device
+        image = torch.from_numpy(np.ascontiguousarray(np.moveaxis(layer.values, 2, 0))).to(device)
+        self._valid = ~image.isnan().any(dim=0)
+        self._image = torch.nan_to_num(image)
+        self._start = torch.from_numpy(start.matrix).to(device)
+        # Translations in median depths move the image as far as rotations in radians: one learning rate serves both.
+        scale = np.repeat([depth if math.isfinite(depth) else 1.0, 1.0], 3)
+        self._scale = torch.from_numpy(scale).to(device)
+        drawing = self._draw(self._start)
+        seen = drawing.covered & self._valid
+        self.pixels = int(seen.sum())
+        exposure = matched_exposure(image[:, seen].T.cpu().numpy(), drawing.color[:, seen].T.detach().cpu().numpy())
+        self._tangent = torch.zeros(6, dtype=torch.float64, device=device, requires_grad=True)
+        self._exposure = torch.tensor(exposure.reshape(3, 2), dtype=torch.float32, device=device, requires_grad=True)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What is descended on."""
+        return [self._tangent, self._exposure]
+
+    def loss(self) -> Tensor:
+        """Return the mean clipped squared difference over the pixels that map and image share; infinite where those are few."""
+        drawing = self._draw(self._pose(self._tangent))
+        seen = drawing.covered & self._valid
+        if int(seen.sum()) < max(FEWEST_POINTS, _KEPT_IN_VIEW * self.pixels):
+            return self._exposure.sum() * math.inf
+        gain, bias = self._exposure[:, :, None, None].unbind(1)
+        rendering = gain * drawing.color + bias
+        squares = ((self._image - rendering) ** 2).clamp(max=self._config.clip**2).mean(dim=0)
+        photometric = (squares * seen).sum() / seen.sum()
+        return photometric + sum(loss(self._image, rendering, seen) for loss in self._losses)
+
+    def unknowns(self, values: Sequence[Tensor]) -> Unknowns:
+        """Return pose and exposure at some values of the parameters."""
+        tangent, exposure = values
+        pose = SE3.from_matrix(self._pose(tangent).detach().cpu().numpy())
+        return Unknowns.at(pose, exposure.cpu().double().numpy().ravel())
+
+    def _pose(self, tangent: Tensor) -> Tensor:
+        return exp_motion(tangent * self._scale) @ self._start
+
+    def _draw(self, pose: Tensor) -> Drawing:
+        return self._renderer.draw(self._camera, pose)
+
+
+def _layer(frame: Layers, width_px: int) -> Layer:
+    """Return the finest level of raw intensities that is at most so wide, or the coarsest."""
+    narrow = [level for level in range(len(frame)) if frame.at(level, Kind.INTENSITY).camera.width <= width_px]
+    return frame.at(min(narrow, default=len(frame) - 1), Kind.INTENSITY)

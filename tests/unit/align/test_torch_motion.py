@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from reloc.align.torch_motion import exp_motion
+from reloc.geometry.se3 import SE3
+from tests.tolerances import ALGEBRA, FINITE_DIFFERENCE
+
+TANGENTS = [np.zeros(6), np.full(6, 1e-9), np.array([1.0, -2.0, 0.5, 0.3, -0.2, 0.9]), np.array([0, 1, 0, 3.0, 0.2, -0.1])]
+
+
+@pytest.mark.parametrize("tangent", TANGENTS)
+def test_it_is_the_exponential_map_of_the_house(tangent: np.ndarray) -> None:
+    np.testing.assert_allclose(exp_motion(torch.from_numpy(tangent)).numpy(), SE3.exp(tangent).matrix, atol=ALGEBRA)
+
+
+@pytest.mark.parametrize("tangent", TANGENTS)
+def test_its_derivative_is_the_finite_difference(tangent: np.ndarray) -> None:
+    found = torch.autograd.functional.jacobian(exp_motion, torch.from_numpy(tangent)).numpy()
+    steps = 1e-5 * np.eye(6)
+    expected = np.stack([(SE3.exp(tangent + h).matrix - SE3.exp(tangent - h).matrix) / 2e-5 for h in steps], axis=2)
+    np.testing.assert_allclose(found, expected, atol=FINITE_DIFFERENCE)
