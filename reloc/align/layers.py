@@ -21,6 +21,8 @@ Mask = NDArray[np.bool_]
 FIRST_COARSE_LEVEL = 2
 # A local window on a coarse level takes at most this share of the image's width, else it is not local.
 _WINDOW_SHARE = 0.38
+# All of fastmath but that no number is NaN.
+_NAN_SAFE = {"reassoc", "contract", "nsz", "arcp"}
 # What pyrDown averages is trusted where at least this share of its kernel is valid.
 _LEAST_SHARE = 0.5
 
@@ -76,8 +78,7 @@ def build_layers(image: Image, valid: Mask, camera: PinholeCamera, config: Align
         if kind is Kind.INTENSITY and raw is not None:
             main.append(raw)
         else:
-            normalize = _local_normalizer(mask, window_px(level_camera.width, config), config.noise_floor)
-            main.append(_layer(_by_channel(normalize, values), mask, level_camera))
+            main.append(_local_layer(values, mask, level_camera, config))
     return Layers(tuple(main), tuple(intensity), kind)
 
 
@@ -110,13 +111,53 @@ def image_pyramid(image: Image, valid: Mask, camera: PinholeCamera, levels: int)
 
 def _halved(image: Image, valid: Mask) -> tuple[Image, Mask]:
     """Blur and keep the even pixels (cv2.pyrDown), over the valid pixels alone."""
+    shape = (valid.shape[0] + 1) // 2, (valid.shape[1] + 1) // 2
     if valid.all():
-        return cv2.pyrDown(image), np.ones(((valid.shape[0] + 1) // 2, (valid.shape[1] + 1) // 2), dtype=np.bool_)
-    weight = valid.astype(np.float32)
-    share = cv2.pyrDown(weight)
-    enough = share >= _LEAST_SHARE
-    scale = np.where(enough, 1 / np.maximum(share, _LEAST_SHARE), 0).astype(np.float32)
-    return _by_channel(lambda channel: cv2.pyrDown(channel * weight) * scale, image), enough
+        return cv2.pyrDown(image), np.ones(shape, dtype=np.bool_)
+    enough = np.empty(shape, dtype=np.bool_)
+
+    def halve(channel: Image) -> Image:
+        result = np.empty(shape, dtype=np.float32)
+        _halve(channel, valid, result, enough)
+        return result
+
+    return _by_channel(halve, image), enough
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _halve(image, valid, result, enough):  # type: ignore[no-untyped-def]
+    """Write the mean of the valid pixels under the kernel of Burt and Adelson, (1, 4, 6, 4, 1) / 16 along each axis."""
+    height, width = image.shape
+    value, share = np.empty(width + 4, np.float32), np.empty(width + 4, np.float32)
+    for row in range(result.shape[0]):
+        value[:], share[:] = 0, 0
+        for offset in range(-2, 3):
+            factor = np.float32((6 - 2 * abs(offset) - (abs(offset) == 2)) / 16)
+            source = _mirrored(2 * row + offset, height, 1)
+            for u in range(width):
+                weight = factor * np.float32(valid[source, u])
+                value[u + 2] += weight * image[source, u]
+                share[u + 2] += weight
+        for line in (value, share):
+            for k in range(2):
+                line[1 - k] = line[2 + _mirrored(-1 - k, width, 1)]
+                line[width + 2 + k] = line[2 + _mirrored(width + k, width, 1)]
+        for column in range(result.shape[1]):
+            k = 2 * column
+            total = value[k] + value[k + 4] + 4 * (value[k + 1] + value[k + 3]) + 6 * value[k + 2]
+            weight = share[k] + share[k + 4] + 4 * (share[k + 1] + share[k + 3]) + 6 * share[k + 2]
+            enough[row, column] = weight >= 16 * _LEAST_SHARE
+            result[row, column] = total / weight if enough[row, column] else 0
+
+
+@njit(cache=True, nogil=True)
+def _mirrored(index, size, skip):  # type: ignore[no-untyped-def]
+    """Return where an index of an axis falls that goes on mirrored at its ends, `skip` 1 without repeating the last entry."""
+    while index < 0 or index >= size:
+        if size == 1:
+            return 0
+        index = skip - 1 - index if index < 0 else 2 * size - 1 - skip - index
+    return index
 
 
 def _by_channel(function: Callable[[Image], Image], image: Image) -> Image:
@@ -127,41 +168,82 @@ def _by_channel(function: Callable[[Image], Image], image: Image) -> Image:
 
 
 def normalized_locally(image: Image, valid: Mask, window: int, floor: float) -> Image:
-    """Return (I − μ) / √(σ² + floor²) with the mean and deviation of a window of side `window` around each pixel of (H, W).
+    """Return (I − μ) / √(σ² + floor²) with mean and deviation of a window of side `window` around each pixel of (H, W), or NaN.
 
     A shadow's edge, a lamp or a change of gamma moves μ and σ and leaves the quotient nearly as it was. `floor`, in intensities,
     keeps the noise of a blank wall from being blown up to full contrast.
     """
-    return _local_normalizer(valid, window, floor)(image)
+    result = np.empty_like(image)
+    _normalize(image, valid, window // 2, floor, result)
+    return result
 
 
-def _local_normalizer(valid: Mask, window: int, floor: float) -> Callable[[Image], Image]:
-    size = (window, window)
-    if valid.all():
-        weight, share = None, None
-    else:
-        weight = valid.astype(np.float32)
-        share = np.maximum(cv2.boxFilter(weight, -1, size, borderType=cv2.BORDER_REFLECT), 1e-6)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
+def _normalize(image, valid, half, floor, result):  # type: ignore[no-untyped-def]
+    """Write the normalised image, NaN where it is not valid, from sums over windows that run down and along the rows.
 
-    def normalize(image: Image) -> Image:
-        masked = image if weight is None else image * weight
-        mean = cv2.boxFilter(masked, -1, size, borderType=cv2.BORDER_REFLECT)
-        square = cv2.sqrBoxFilter(masked, -1, size, borderType=cv2.BORDER_REFLECT)
-        if share is not None:
-            mean, square = mean / share, square / share
-        result = np.empty_like(image)
-        _standardize(image.ravel(), mean.ravel(), square.ravel(), np.float32(floor * floor), result.ravel())
-        return result
+    The image goes on mirrored at its borders. Sums are float64: what has been added is taken off again rows later.
+    """
+    height, width = image.shape
+    before, side = half + 1, 2 * half + 1
+    # Of each column the sum over the rows of the window, with as many columns before and behind as a window reaches.
+    total, square, count = np.zeros(width + side), np.zeros(width + side), np.zeros(width + side)
+    inner = slice(before, before + width)
+    row_total, row_square, row_count = np.empty(width), np.empty(width), np.empty(width)
+    for row in range(-half, half):
+        _add_row(image, valid, _mirrored(row, height, 0), np.float32(1), total[inner], square[inner], count[inner])
+    for row in range(height):
+        _add_row(image, valid, _mirrored(row + half, height, 0), np.float32(1), total[inner], square[inner], count[inner])
+        for line in (total, square, count):
+            _mirror_ends(line, before, width, half)
+        a, b, c = total[:side].sum(), square[:side].sum(), count[:side].sum()
+        for column in range(width):
+            a += total[column + side] - total[column]
+            b += square[column + side] - square[column]
+            c += count[column + side] - count[column]
+            row_total[column], row_square[column], row_count[column] = a, b, c
+        _standardize(image[row], valid[row], row_total, row_square, row_count, np.float32(floor * floor), result[row])
+        _add_row(image, valid, _mirrored(row - half, height, 0), np.float32(-1), total[inner], square[inner], count[inner])
 
-    return normalize
+
+# Each of these loops, alone in its function, becomes vector instructions.
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def _standardize(image, mean, square, floor, result):  # type: ignore[no-untyped-def]
-    for k in range(len(image)):
-        m = mean[k]
-        variance = square[k] - m * m
-        result[k] = (image[k] - m) / np.sqrt((variance if variance > 0 else np.float32(0)) + floor)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
+def _add_row(image, valid, row, factor, total, square, count):  # type: ignore[no-untyped-def]
+    """Add `factor` times a row's values, their squares, and how many there are, to the sums of the columns."""
+    for column in range(image.shape[1]):
+        weight, value = factor * np.float32(valid[row, column]), image[row, column]
+        total[column] += np.float64(weight * value)
+        square[column] += np.float64(weight * value) * np.float64(value)
+        count[column] += np.float64(weight)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
+def _standardize(image, valid, total, square, count, floor, result):  # type: ignore[no-untyped-def]
+    """Write one row's values less the mean of their windows, over the deviation; NaN where they are not valid."""
+    for column in range(len(image)):
+        share = 1.0 / count[column]
+        mean = total[column] * share
+        variance = np.float32(square[column] * share - mean * mean)
+        deviation = np.sqrt((variance if variance > 0 else np.float32(0)) + floor)
+        found = (image[column] - np.float32(mean)) / deviation
+        result[column] = found if valid[column] else np.float32(np.nan)
+
+
+@njit(cache=True, nogil=True)
+def _mirror_ends(line, before, size, behind):  # type: ignore[no-untyped-def]
+    """Continue the entries `before` to `before + size` of a line on both sides, mirrored."""
+    for k in range(1, before + 1):
+        line[before - k] = line[before + _mirrored(-k, size, 0)]
+    for k in range(size, size + behind):
+        line[before + k] = line[before + _mirrored(k, size, 0)]
+
+
+def _local_layer(image: Image, valid: Mask, camera: PinholeCamera, config: AlignConfig) -> Layer:
+    window = window_px(camera.width, config)
+    values = _by_channel(lambda channel: normalized_locally(channel, valid, window, config.noise_floor), image)
+    return Layer(camera, values if values.ndim == 3 else values[:, :, None])
 
 
 def _layer(image: Image, valid: Mask, camera: PinholeCamera) -> Layer:

@@ -64,21 +64,29 @@ def strongest_in_cells(values: NDArray[np.float32], allowed: Mask, cell_px: int)
 
 @njit(cache=True, nogil=True)
 def _strongest(values, allowed, cell, best):  # type: ignore[no-untyped-def]
-    height, width, channels = values.shape
+    height, width, _ = values.shape
     across = (width + cell - 1) // cell
     top = np.zeros(len(best), dtype=np.float32)
+    strength = np.empty(width, dtype=np.float32)
     for v in range(1, height - 1):
-        for u in range(1, width - 1):
-            if not allowed[v, u]:
-                continue
-            strength = np.float32(0)
-            for c in range(channels):
-                along_u, along_v = values[v, u + 1, c] - values[v, u - 1, c], values[v + 1, u, c] - values[v - 1, u, c]
-                strength += along_u * along_u + along_v * along_v
-            slot = (v // cell) * across + u // cell
-            if strength > top[slot] and not np.isnan(values[v, u, 0]):
-                top[slot] = strength
-                best[slot] = v * width + u
+        _steepness(values[v - 1], values[v], values[v + 1], strength)
+        for slot in range(across):
+            here = (v // cell) * across + slot
+            for u in range(max(slot * cell, 1), min((slot + 1) * cell, width - 1)):
+                # False for NaN.
+                if strength[u] > top[here] and allowed[v, u] and not np.isnan(values[v, u, 0]):
+                    top[here] = strength[u]
+                    best[here] = v * width + u
+
+
+@njit(cache=True, nogil=True)
+def _steepness(above, row, below, strength):  # type: ignore[no-untyped-def]
+    """Write the squared central differences of a row (W, C), summed over the channels; loops that become vector instructions."""
+    strength[:] = 0
+    for c in range(row.shape[1]):
+        for u in range(1, len(row) - 1):
+            along_u, along_v = row[u + 1, c] - row[u - 1, c], below[u, c] - above[u, c]
+            strength[u] += along_u * along_u + along_v * along_v
 
 
 def cell_size(usable_pixels: int, points: int) -> int:
@@ -90,5 +98,18 @@ def points_in_world(
     camera: PinholeCamera, camera_from_world: SE3, rows: NDArray[np.int64], columns: NDArray[np.int64], depth: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Return (N, 3) the surface points behind pixels of a camera, from their depth (N,) along z."""
-    rays = camera.unproject(np.stack([columns, rows], axis=1))
-    return np.ascontiguousarray(camera_from_world.inverse().apply(rays * depth[:, None]))
+    world_from_camera = camera_from_world.inverse()
+    points = np.empty((len(rows), 3))
+    rotation = np.ascontiguousarray(world_from_camera.rotation)
+    _to_world(rows, columns, depth, camera.intrinsics, rotation, world_from_camera.translation, points)
+    return points
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _to_world(rows, columns, depth, intrinsics, rotation, translation, points):  # type: ignore[no-untyped-def]
+    fx, fy, cx, cy = intrinsics
+    for i in range(len(points)):
+        z = np.float64(depth[i])
+        x, y = (columns[i] - cx) / fx * z, (rows[i] - cy) / fy * z
+        for k in range(3):
+            points[i, k] = rotation[k, 0] * x + rotation[k, 1] * y + rotation[k, 2] * z + translation[k]
