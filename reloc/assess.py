@@ -32,8 +32,8 @@ class AssessConfig:
     light stay below 0.3, right ones above 0.65, half hidden or blurred ones above 0.42 (docs/verdict.md)."""
     correlation_anew: Annotated[float, Gt(0), Le(1)] = 0.50
     """The same for a pose found anywhere in the map, with no idea of where to look."""
-    support: Annotated[float, Gt(0)] = 16.0
-    """Such a pose, for which fewer features of the image speak than this, is worth a score that falls in proportion."""
+    support: Annotated[float, Gt(0)] = 14.0
+    """How many features of the image must speak for such a pose for a score of one half; with fewer it falls in proportion."""
     correlation_spread: Annotated[float, Gt(0)] = 0.05
     """How fast the score rises around that correlation."""
     visible_share: Annotated[float, Gt(0), Le(1)] = 0.3
@@ -116,7 +116,9 @@ def assess(
     least = config.correlation if support is None else config.correlation_anew
     factors = {
         "rendering and image do not agree": _logistic((alignment.correlation - least) / config.correlation_spread - surprise),
-        "too few features of the image are found on the map": 1.0 if support is None else min(1.0, support / config.support),
+        "too few features of the image are found on the map": 1.0
+        if support is None
+        else min(1.0, 0.5 * support / config.support),
         "too little of the mapped surface is in view": min(1.0, alignment.visible_share / config.visible_share),
         "the map covers too little of the image": min(1.0, coverage / config.coverage),
         "the view leaves a direction of motion undetermined": min(1.0, config.condition / condition),

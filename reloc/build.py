@@ -13,6 +13,7 @@ from reloc.errors import ConfigError, MeshError
 from reloc.geometry.calibration import load_calibration
 from reloc.geometry.lens import LensCamera
 from reloc.geometry.se3 import SE3
+from reloc.guesses import Places
 from reloc.mesh.load import READERS
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.relocalizer import Relocalizer
@@ -29,6 +30,8 @@ from reloc.sources.source import SourceInfo
 from reloc.undistort import Undistorter, halved_width
 
 if TYPE_CHECKING:
+    from reloc.places.finder import PlaceFinder
+    from reloc.places.index import PlaceIndex
     from reloc.sinks.rerun_viewer import RerunSink
 
 TRAJECTORY, FRAMES, SUMMARY, CONFIG, SESSION = "trajectory.txt", "frames.jsonl", "summary.json", "config.yaml", "session.rrd"
@@ -52,12 +55,13 @@ def make_relocalizer(
     config: RelocConfig,
     mesh: TexturedMesh,
     lens: LensCamera,
-    world_from_camera: SE3,
+    world_from_camera: SE3 | None,
     *,
     renderer: Renderer | None = None,
     undistorter: Undistorter | None = None,
+    places: Places | None = None,
 ) -> Relocalizer:
-    """Return a relocalizer that expects its first frame near `world_from_camera`.
+    """Return a relocalizer that expects its first frame near `world_from_camera`, or wherever `places` say.
 
     A `renderer` of the mesh and an `undistorter` of the lens, which take time to get going, may be shared.
     """
@@ -65,7 +69,8 @@ def make_relocalizer(
     return Relocalizer(
         make_undistorter(config, lens) if undistorter is None else undistorter,
         drawing,
-        world_from_camera.inverse(),
+        None if world_from_camera is None else world_from_camera.inverse(),
+        places=places,
         align=config.align.as_solved(),
         aligner=make_aligner(config, mesh, drawing),
         keyframe=config.keyframe,
@@ -86,6 +91,14 @@ def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer) ->
 
             surface = TorchSurface(mesh, renderer, device=chosen_device(config.adam.device))
             return AdamAligner(config.adam, config.align.as_solved(), surface)
+
+
+def make_places(config: RelocConfig, index: PlaceIndex) -> PlaceFinder:
+    """Return what finds a camera among the known views of a map."""
+    # Late: a run that is told where it begins may need none of it.
+    from reloc.places.finder import PlaceFinder
+
+    return PlaceFinder(index, config.places)
 
 
 def make_sinks(config: RelocConfig, out: Path, lens: LensCamera, mesh: TexturedMesh, renderer: Renderer) -> list[Sink]:

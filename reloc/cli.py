@@ -23,6 +23,8 @@ class Command:
     module: str
     help: str
     """What the list of commands says."""
+    parts: tuple[str, ...] = ()
+    """For a command of two words, what the second word may be: functions in `module` likewise."""
 
 
 COMMANDS = (
@@ -31,6 +33,8 @@ COMMANDS = (
     Command("record", "reloc.commands.record", "Record a camera into a folder that can be replayed."),
     Command("cameras", "reloc.commands.cameras", "List the cameras that are plugged in."),
     Command("calibrate", "reloc.commands.calibrate", "Calibrate a camera from images of a printed board."),
+    Command("localize", "reloc.commands.localize", "Tell where single images were taken, from nothing but the map."),
+    Command("map", "reloc.commands.map", "Prepare a map: index its known views.", parts=("index",)),
     Command("align", "reloc.commands.align", "Refine the pose of one image, and say how well it fits."),
     Command("rig", "reloc.commands.rig", "Say how the cameras of a rig stand to one another."),
     Command("evaluate", "reloc.commands.evaluate", "Say how far trajectories are from the ground truth."),
@@ -88,7 +92,12 @@ def _add(app: typer.Typer, command: Command, *, load: bool) -> None:
         app.command(command.name, help=command.help)(_not_loaded)
         return
     module = import_module(command.module)
-    app.command(command.name, epilog=_as_written(getattr(module, "EXAMPLES", "")))(getattr(module, command.name))
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None) if command.parts else app
+    for name in command.parts or (command.name,):
+        group.command(name, epilog=_as_written(getattr(module, "EXAMPLES", "")))(getattr(module, name))
+    if command.parts:
+        group.callback()(_not_loaded)  # without it, a group of one command would be taken for that command
+        app.add_typer(group, name=command.name, help=module.__doc__)
 
 
 def _not_loaded() -> None:

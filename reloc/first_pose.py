@@ -9,6 +9,7 @@ from pathlib import Path
 from reloc.errors import ConfigError, RelocError
 from reloc.evaluate.groundtruth import load_groundtruth
 from reloc.frame import NANOSECONDS_PER_SECOND
+from reloc.geometry.colmap_images import colmap_model, load_colmap_images
 from reloc.geometry.pose_text import POSE_FORM, parse_pose
 from reloc.geometry.se3 import SE3
 
@@ -21,12 +22,16 @@ _SCHEME = re.compile(r"[A-Za-z0-9]{2,}:")
 _log = logging.getLogger(__name__)
 
 
-def first_pose(init: str, timestamp_ns: int) -> SE3:
+def first_pose(init: str, timestamp_ns: int, name: str = "") -> SE3:
     """Return world_from_camera of `tx ty tz qx qy qz qw`, or from a trajectory the pose nearest to the time of the first frame.
 
-    A trajectory is a TUM file, or what a recording, a dataset or a run brings along. Raises `ConfigError` for anything else.
+    A trajectory is a TUM file, or what a recording, a dataset or a run brings along. The folder of a COLMAP model gives the pose
+    of the image that is called like the first frame, `name`. Raises `ConfigError` for anything else.
     """
     path = Path(init).expanduser()
+    named = _named(path, name)
+    if named is not None:
+        return named
     if init and (path.exists() or _SCHEME.match(init)):
         return _nearest(path, timestamp_ns)
     if len(init.split()) > 1:
@@ -45,9 +50,36 @@ def some_pose(init: str) -> SE3:
     if not path.exists():
         return first_pose(init, 0)
     try:
+        if (model := colmap_model(path)) is not None:
+            return load_colmap_images(model.images)[0].camera_from_world.inverse()
         return load_groundtruth(path).pose(0)
     except RelocError as error:
         raise ConfigError(f"no first pose: {error}", None if error.path else path) from error
+    except IndexError as error:
+        raise ConfigError("no first pose: the COLMAP model holds no image", path) from error
+
+
+def _named(folder: Path, name: str) -> SE3 | None:
+    """Return world_from_camera of the image of that name in the COLMAP model that lies in a folder, in `sparse` or in `sparse/0`.
+
+    None where there is no model, or one beside other poses that does not know the image.
+    """
+    models = ((place, colmap_model(place)) for place in (folder, folder / "sparse", folder / "sparse" / "0"))
+    place, model = next((found for found in models if found[1] is not None), (folder, None))
+    if model is None:
+        return None
+    try:
+        images = load_colmap_images(model.images)
+    except RelocError as error:
+        raise ConfigError(f"no first pose: {error}", None if error.path else folder) from error
+    # COLMAP's names may begin with folders, a source's are those of the files alone.
+    found = [one for one in images if one.name == name] or [one for one in images if name and Path(one.name).name == name]
+    if len(found) == 1:
+        return found[0].camera_from_world.inverse()
+    if place != folder:
+        return None
+    problem = f"{len(found)} of the {len(images)} images are" if found else f"none of the {len(images)} images is"
+    raise ConfigError(f"no first pose: {problem} called `{name}`, as the first frame is", folder)
 
 
 def _nearest(path: Path, timestamp_ns: int) -> SE3:

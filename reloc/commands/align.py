@@ -54,13 +54,15 @@ def align(
         check_picture_path(overlay)
     chosen = _for_a_still(configuration(config, settings))
     if init is None:
-        raise ConfigError('tell where the camera is with --init "tx ty tz qx qy qz qw" or --init FILE')
+        raise ConfigError(
+            'tell where the camera is with --init "tx ty tz qx qy qz qw" or --init FILE; where nobody knows, use `reloc localize`'
+        )
     with open_source(image, mask=mask) as source:
         lens, mesh_file = find_lens(camera, source.info), find_map(map_, image)
         raw, _ = peeked(source)
     mesh = load_mesh(mesh_file)
     renderer = make_renderer(chosen, mesh)
-    estimate = make_relocalizer(chosen, mesh, lens, first_pose(init, raw.timestamp_ns), renderer=renderer).step(raw)
+    estimate = make_relocalizer(chosen, mesh, lens, first_pose(init, raw.timestamp_ns, raw.name), renderer=renderer).step(raw)
     print(json_document(_record(image, estimate)) if as_json else _text(estimate), end="")
     if overlay is not None:
         write_overlay(overlay, estimate, renderer)

@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 import typer
 
 from reloc.commands.live_run import LiveRequest, track_live
-from reloc.commands.options import ConfigOption, InitOption, MapOption, MotionOption, SetOption, ViewerOption, configuration
+from reloc.commands.options import (
+    ConfigOption,
+    IndexOption,
+    InitOption,
+    MapOption,
+    MotionOption,
+    SetOption,
+    ViewerOption,
+    configuration,
+)
 from reloc.errors import ConfigError
 from reloc.sources.options import CameraOptions
 
@@ -45,6 +54,7 @@ def live(
         ),
     ] = None,
     init: InitOption = None,
+    index: IndexOption = None,
     rate: Annotated[
         float | None,
         typer.Option("--rate", metavar="HZ", help="Frames a second at which a recording is played. [default: its own]"),
@@ -98,6 +108,7 @@ def live(
         map=map_,
         calibration=calibration,
         init=init,
+        index=index,
         out=out,
         config=configuration(config, overrides, viewer=viewer, motion=motion),
         duration_s=duration,

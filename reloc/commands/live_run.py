@@ -23,15 +23,18 @@ from reloc.build import (
     make_viewer,
 )
 from reloc.commands.kernels import announce_compilation
+from reloc.commands.known_views import find_places
 from reloc.commands.live_line import live_line
 from reloc.commands.run_folder import begin_folder, check_folder, read_summary, written_files
 from reloc.commands.stopping import StopRequest, stop_request
-from reloc.commands.tracking import LOST_EXIT_CODE, header, require_init, timing
+from reloc.commands.tracking import LOST_EXIT_CODE, header, timing
 from reloc.config import RelocConfig
 from reloc.estimate import Estimate, Verdict
 from reloc.first_pose import first_pose, some_pose
+from reloc.frame import RawFrame
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera
+from reloc.geometry.se3 import SE3
 from reloc.health import HealthSink, HealthState
 from reloc.live import LiveCamera
 from reloc.live_node import run_live, warm_up
@@ -63,8 +66,11 @@ class LiveRequest:
     map: Path | None
     calibration: Path | None
     init: str | None
+    """None: anywhere in the map."""
     out: Path
     config: RelocConfig
+    index: Path | None = None
+    """The known views of the map; None: those in the cache."""
     duration_s: float | None = None
     overwrite: bool = False
 
@@ -76,21 +82,22 @@ def track_live(request: LiveRequest) -> int:
         open_again = partial(open_camera, request.camera, request.options)
         source = open_again()
         # Whatever is wrong comes out before the camera is started.
-        init, lens = require_init(request.init, source.info), find_lens(request.calibration, source.info, "--calibration")
-        mesh_file, pose = find_map(request.map, request.camera), some_pose(init)
+        lens = find_lens(request.calibration, source.info, "--calibration")
+        mesh_file = find_map(request.map, request.camera)
+        pose = None if request.init is None else some_pose(request.init)
         check_folder(request.out, overwrite=request.overwrite)
         mesh = load_mesh(mesh_file)
         begin_folder(request.out, request.config, header())
         camera = LiveCamera(source, None if source.info.replayed else open_again, request.config.live)
-        room = _Room(request, mesh, lens)
+        room = _Room(request, mesh, mesh_file, lens)
         outputs = _make_outputs(request, room, camera)
         with live_line(camera.status) as show:
             result = run_live(
                 camera,
-                lambda raw: room.relocalizer(first_pose(init, raw.timestamp_ns)),
+                lambda raw: room.relocalizer(_first_pose(request.init, raw)),
                 outputs.sinks,
                 room.undistorter.full_camera,
-                ready=lambda: warm_up(lambda: room.relocalizer(pose), room.renderer, lens, pose),
+                ready=lambda: warm_up(lambda: room.relocalizer(pose), room.renderer, lens, room.some_pose(pose)),
                 progress=show,
                 idle=outputs.summary.refresh,
                 stop=_until(stop, request.duration_s),
@@ -102,16 +109,30 @@ def track_live(request: LiveRequest) -> int:
 class _Room:
     """What relocalizers share."""
 
-    def __init__(self, request: LiveRequest, mesh: TexturedMesh, lens: LensCamera) -> None:
+    def __init__(self, request: LiveRequest, mesh: TexturedMesh, mesh_file: Path, lens: LensCamera) -> None:
         self.mesh, self.lens = mesh, lens
         self.renderer: Renderer = make_renderer(request.config, mesh)
         self.undistorter = make_undistorter(request.config, lens)
         self._config = request.config
+        self._places = find_places(request.config, mesh, mesh_file, self.renderer, request.index, needed=request.init is None)
 
-    def relocalizer(self, world_from_camera: Any) -> Relocalizer:
+    def relocalizer(self, world_from_camera: SE3 | None) -> Relocalizer:
         return make_relocalizer(
-            self._config, self.mesh, self.lens, world_from_camera, renderer=self.renderer, undistorter=self.undistorter
+            self._config,
+            self.mesh,
+            self.lens,
+            world_from_camera,
+            renderer=self.renderer,
+            undistorter=self.undistorter,
+            places=self._places,
         )
+
+    def some_pose(self, world_from_camera: SE3 | None) -> SE3:
+        """Return a pose from which something is seen: the one given, or a known view's."""
+        if world_from_camera is not None:
+            return world_from_camera
+        assert self._places is not None
+        return self._places.index.pose(0).inverse()
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +181,10 @@ class _Announced:
 
     def close(self) -> None:
         self._sink.close()
+
+
+def _first_pose(init: str | None, raw: RawFrame) -> SE3 | None:
+    return None if init is None else first_pose(init, raw.timestamp_ns, raw.name)
 
 
 def _until(stop: StopRequest, duration_s: float | None, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:

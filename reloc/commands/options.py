@@ -30,7 +30,16 @@ InitOption = Annotated[
         "--init",
         metavar="POSE|FILE",
         help="Where the camera is at first: “tx ty tz qx qy qz qw” (world_from_camera, metres), or a trajectory, of which the "
-        "pose nearest in time to the first frame is taken: a TUM file, or a recording, dataset or run that has poses.",
+        "pose nearest in time to the first frame is taken: a TUM file, or a recording, dataset or run that has poses; or a "
+        "COLMAP model that knows the first image by its name. Default: looked for among the known views of the map.",
+    ),
+]
+IndexOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--index",
+        metavar="FILE",
+        help="The known views, as `reloc map index --out` wrote them. Default: those kept in the cache, made when first needed.",
     ),
 ]
 ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings; see `reloc config`.")]

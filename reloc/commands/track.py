@@ -10,6 +10,7 @@ import typer
 from reloc.commands.options import (
     CameraOption,
     ConfigOption,
+    IndexOption,
     InitOption,
     MapOption,
     MaskOption,
@@ -36,6 +37,7 @@ def track(
     map_: MapOption = None,
     camera: CameraOption = None,
     init: InitOption = None,
+    index: IndexOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
     viewer: ViewerOption = None,
@@ -60,6 +62,7 @@ def track(
         map=map_,
         camera=camera,
         init=init,
+        index=index,
         out=out,
         config=configuration(config, settings, viewer=viewer, motion=motion),
         mask=mask,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from reloc import __version__
 from reloc.build import SESSION, find_lens, find_map, make_files, make_relocalizer, make_renderer, make_viewer
 from reloc.commands.kernels import announce_compilation
+from reloc.commands.known_views import find_places
 from reloc.commands.progress import progress_bar
 from reloc.commands.run_folder import begin_folder, check_folder, read_summary, written_files
 from reloc.config import RelocConfig
-from reloc.errors import ConfigError
 from reloc.estimate import Estimate, Verdict
 from reloc.evaluate.inputs import RunInputs, absolute
 from reloc.first_pose import first_pose
@@ -46,8 +46,11 @@ class Request:
     map: Path | None
     camera: Path | None
     init: str | None
+    """None: anywhere in the map."""
     out: Path
     config: RelocConfig
+    index: Path | None = None
+    """The known views of the map; None: those in the cache."""
     mask: Path | None = None
     every: int = 1
     fps: float | None = None
@@ -58,14 +61,14 @@ def track_into_folder(request: Request) -> int:
     """Track, say how it went, and return the exit code. Raises `RelocError` where it cannot begin, or the source breaks off."""
     announce_compilation()
     with open_source(request.source, fps=request.fps, mask=request.mask, every=request.every) as source:
-        init = require_init(request.init, source.info)
         mesh_file, lens = find_map(request.map, request.source), find_lens(request.camera, source.info)
         check_folder(request.out, overwrite=request.overwrite)
         raw, frames = peeked(source)
-        start = first_pose(init, raw.timestamp_ns)
+        start = None if request.init is None else first_pose(request.init, raw.timestamp_ns, raw.name)
         mesh = load_mesh(mesh_file)
         renderer = make_renderer(request.config, mesh)
-        relocalizer = make_relocalizer(request.config, mesh, lens, start, renderer=renderer)
+        places = find_places(request.config, mesh, mesh_file, renderer, request.index, needed=start is None)
+        relocalizer = make_relocalizer(request.config, mesh, lens, start, renderer=renderer, places=places)
         begin_folder(request.out, request.config, header())
         with stop_on_signals() as stop, progress_bar(source.info.length) as progress:
             inputs = _inputs(request, mesh_file, source.info)
@@ -73,16 +76,6 @@ def track_into_folder(request: Request) -> int:
             result = run(frames, relocalizer, sinks, progress=progress, stop=stop)
     _report(result, request, source.info)
     return stop.exit_code or _exit_code(result)
-
-
-def require_init(init: str | None, info: SourceInfo) -> str:
-    """Return what says where the camera is at first. Raises `ConfigError` that tells what to do where nothing does."""
-    if init is not None:
-        return init
-    hint = (
-        "" if info.groundtruth is None else f". This recording brings a ground truth, which would do: --init {info.groundtruth}"
-    )
-    raise ConfigError(f'tell where the camera is at the first frame with --init "tx ty tz qx qy qz qw" or --init FILE{hint}')
 
 
 def header() -> str:

@@ -14,6 +14,8 @@ class PlacesConfig:
 
     use: Literal["auto", "never"] = "auto"
     """Whether a camera that is lost is looked for in the whole map: `auto` does wherever there is an index of known views."""
+    views: Annotated[int, Ge(1)] = 400
+    """How many views of a map are rendered for its index, at most."""
     guesses: Annotated[int, Ge(1)] = 3
     """How many of the poses that matched features speak for are aligned, at most. Each costs as much as a keyframe."""
     inliers: Annotated[int, Ge(4)] = 8

@@ -14,6 +14,7 @@ from reloc.geometry.se3 import SE3, rotation_angle
 from reloc.guesses import PlaceGuess
 from reloc.places.config import PlacesConfig
 from reloc.places.features import Descriptors, Features, as_floats, detect
+from reloc.places.glance import glance, small_picture, turned
 from reloc.places.index import PlaceIndex
 from reloc.places.views import query_image
 
@@ -23,6 +24,8 @@ _FEATURES = 1000
 # Of the nearest descriptors, so many vote for their views; the last of those found is the yardstick of what chance brings.
 _VOTERS, _NEIGHBOURS, _PROBES = 8, 20, 6
 _VIEWS = 12
+# Views that merely look alike as a whole are tried last: where an image is blurred, votes may be of nothing.
+_GLANCED = 3
 # A match counts if it is closer than the next best of its view by this factor (Lowe's ratio test).
 _RATIO = 0.85
 _FEWEST_MATCHES = 6
@@ -57,6 +60,11 @@ class PlaceFinder:
         self._index = index
         self._config = config or PlacesConfig()
 
+    @property
+    def index(self) -> PlaceIndex:
+        """The known views."""
+        return self._index
+
     def guesses(self, frame: Frame) -> list[PlaceGuess]:
         """Return poses at which the frame may have been taken, the likeliest first.
 
@@ -64,27 +72,34 @@ class PlaceFinder:
         """
         camera, image, valid = query_image(frame)
         features = detect(image, _FEATURES, valid)
-        if len(features) < _FEWEST_MATCHES:
-            return [PlaceGuess(self._index.pose(0), 0)]
-        likely = likely_views(self._index, features.descriptors, _VIEWS)
+        alike = similar_views(self._index, glance(*small_picture(image, valid)), _GLANCED)
         matches, poses = [], []
-        for view in likely:
+        for view in dict.fromkeys([*likely_views(self._index, features.descriptors, _VIEWS), *alike]):
             matches.append(match_view(self._index, features, int(view)))
             pose, inliers = pose_from_matches(matches[-1], camera)
             if inliers >= _FEWEST_MATCHES:
                 poses.append((pose, inliers))
             if inliers >= _PLENTY:
                 break
-        return self._ranked(poses, joined(matches), camera) or [PlaceGuess(self._index.pose(int(likely[0])), 0)]
+        return self._ranked(poses, joined(matches), camera) or [PlaceGuess(self._index.pose(int(alike[0])), 0)]
 
     def _ranked(self, poses: Sequence[tuple[SE3, int]], matches: Matches, camera: PinholeCamera) -> list[PlaceGuess]:
         """Refine each pose by what all views say, and return the best that differ."""
         found: list[PlaceGuess] = []
         for pose, _ in sorted(poses, key=lambda one: -one[1]):
-            if not any(_are_same(pose, other.camera_from_world, matches) for other in found):
-                found.append(refined(pose, matches, camera))
+            if _is_known(pose, found, matches):
+                continue
+            guess = refined(pose, matches, camera)
+            if not _is_known(guess.camera_from_world, found, matches):
+                found.append(guess)
         found = [guess for guess in found if guess.support >= self._config.inliers]
         return sorted(found, key=lambda guess: -guess.support)[: self._config.guesses]
+
+
+def similar_views(index: PlaceIndex, seen: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return (count,) the views that look most like a glance (288,) at an image, as a whole and in any of four turns."""
+    likeness = (index.glances @ turned(seen).T).max(axis=1)
+    return np.argsort(-likeness, kind="stable")[:count]
 
 
 def likely_views(index: PlaceIndex, descriptors: Descriptors, count: int) -> NDArray[np.int64]:
@@ -164,9 +179,13 @@ def _agreeing(pose: SE3, matches: Matches, camera: PinholeCamera) -> NDArray[np.
     return np.asarray(ahead & (error <= _INLIER_RAD * camera.fx))
 
 
-def _are_same(a: SE3, b: SE3, matches: Matches) -> bool:
-    """Return whether two poses are so near that refining them leads to the same."""
-    depth = float(np.median(np.abs(a.apply(matches.points_in_world)[:, 2])))
+def _is_known(pose: SE3, found: Sequence[PlaceGuess], matches: Matches) -> bool:
+    """Return whether a pose is so near to one that was found that refining it would lead there."""
+    depth = float(np.median(np.abs(pose.apply(matches.points_in_world)[:, 2])))
+    return any(_are_near(pose, other.camera_from_world, depth) for other in found)
+
+
+def _are_near(a: SE3, b: SE3, depth: float) -> bool:
     moved = float(np.linalg.norm(a.inverse().translation - b.inverse().translation))
     return moved < 0.03 * depth and rotation_angle(a, b) < np.radians(2.0)
 

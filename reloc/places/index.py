@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from reloc.geometry.se3 import SE3
 from reloc.places.cells import Cells, sort_into_cells
 from reloc.places.features import Descriptors, Features, detect
+from reloc.places.glance import PICTURE_PX, glance, small_picture
 from reloc.places.views import View
 
 FEATURES_PER_VIEW = 700
-PICTURE_PX = (160, 120)
-"""Width and height of the small pictures of the views."""
 DEPTH_PX = (80, 60)
 # Features closer to the edge of what is mapped are of the edge, not of the map.
 _EDGE_PX = 2
@@ -39,6 +38,8 @@ class PlaceIndex:
     """(V, 120, 160) grey, black where nothing is known."""
     depths: NDArray[np.float32]
     """(V, 60, 80) along z, 0 where nothing is known."""
+    glances: NDArray[np.float32]
+    """(V, 288) what each looks like as a whole."""
     cells: Cells
     points: NDArray[np.float32]
     """(N, 3) where in the world each feature is."""
@@ -71,6 +72,7 @@ class _Described:
     intrinsics: NDArray[np.float64]
     picture: NDArray[np.uint8]
     depth: NDArray[np.float32]
+    glance: NDArray[np.float32]
     features: Features
     points: NDArray[np.float32]
 
@@ -102,15 +104,25 @@ def _describe(make_view: Callable[[], View]) -> _Described:
     column, row = np.rint(features.pixels).astype(np.int64).T
     depth = view.depth[row, column]
     rays = view.camera.unproject(features.pixels) * depth[:, None]
-    masked = np.where(view.valid, view.image, 0).astype(np.uint8)
+    picture, shown = small_picture(view.image, view.valid)
     return _Described(
         view.camera_from_world,
         view.camera.area_scaled(*PICTURE_PX).intrinsics,
-        np.asarray(cv2.resize(masked, PICTURE_PX, interpolation=cv2.INTER_AREA), dtype=np.uint8),
-        np.asarray(cv2.resize(view.depth, DEPTH_PX, interpolation=cv2.INTER_NEAREST), dtype=np.float32),
+        picture,
+        _thinned(view.depth),
+        glance(picture, shown),
         features,
         view.camera_from_world.inverse().apply(rays).astype(np.float32),
     )
+
+
+def _thinned(depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (60, 80) of the depths (H, W), each from the middle of its block: depths across an edge have no average."""
+    row, column = (
+        ((np.arange(count) + 0.5) * size / count).astype(np.int64)
+        for count, size in zip(DEPTH_PX[::-1], depth.shape, strict=True)
+    )
+    return depth[np.ix_(row, column)]
 
 
 def _assemble(described: Sequence[_Described]) -> PlaceIndex:
@@ -123,6 +135,7 @@ def _assemble(described: Sequence[_Described]) -> PlaceIndex:
         intrinsics=np.stack([one.intrinsics for one in described]),
         pictures=np.stack([one.picture for one in described]),
         depths=np.stack([one.depth for one in described]),
+        glances=np.stack([one.glance for one in described]),
         cells=cells,
         points=np.concatenate([one.points for one in described])[order],
         view=view,

@@ -16,9 +16,10 @@ from reloc.files import write_atomically
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.places.cells import Cells
 from reloc.places.features import DESCRIPTOR_SIZE
-from reloc.places.index import DEPTH_PX, PICTURE_PX, PlaceIndex
+from reloc.places.glance import GLANCE_SIZE, PICTURE_PX
+from reloc.places.index import DEPTH_PX, PlaceIndex
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """To be raised whenever the same map gives another index."""
 _DIGEST_BYTES = 16
 # Texels and pixels far apart tell two maps from one another as well as all of them do.
@@ -33,6 +34,7 @@ _LAYOUT: dict[str, tuple[type, tuple[int | str, ...]]] = {
     "intrinsics": (np.float64, ("V", 4)),
     "pictures": (np.uint8, ("V", PICTURE_PX[1], PICTURE_PX[0])),
     "depths": (np.float32, ("V", DEPTH_PX[1], DEPTH_PX[0])),
+    "glances": (np.float32, ("V", GLANCE_SIZE)),
     "centroids": (np.float32, ("C", DESCRIPTOR_SIZE)),
     "first_of_cell": (np.int64, ("C+1",)),
     "descriptors": (np.uint8, ("N", DESCRIPTOR_SIZE)),
@@ -41,6 +43,10 @@ _LAYOUT: dict[str, tuple[type, tuple[int | str, ...]]] = {
     "by_view": (np.int32, ("N",)),
     "first_of_view": (np.int64, ("V+1",)),
 }
+_PLAIN = (
+    "rotations", "translations", "intrinsics", "pictures", "depths", "glances", "points", "view", "by_view", "first_of_view"
+)  # fmt: skip
+_FINITE = ("rotations", "translations", "points", "centroids", "glances")
 
 
 def fingerprint(mesh: TexturedMesh) -> bytes:
@@ -66,6 +72,7 @@ def save_index(path: Path, index: PlaceIndex, mesh: TexturedMesh) -> None:
         intrinsics=index.intrinsics,
         pictures=index.pictures,
         depths=index.depths,
+        glances=index.glances,
         centroids=index.cells.centroids,
         first_of_cell=index.cells.first,
         descriptors=index.cells.descriptors,
@@ -93,8 +100,7 @@ def load_index(path: Path, mesh: TexturedMesh) -> PlaceIndex:
     if arrays["map"].tobytes() != fingerprint(mesh):
         raise MeshError(f"the index of known views belongs to another map, or the map has changed since; {advice}", path)
     cells = Cells(arrays["centroids"], arrays["first_of_cell"], arrays["descriptors"])
-    plain = ("rotations", "translations", "intrinsics", "pictures", "depths", "points", "view", "by_view", "first_of_view")
-    return PlaceIndex(cells=cells, **{name: arrays[name] for name in plain})
+    return PlaceIndex(cells=cells, **{name: arrays[name] for name in _PLAIN})
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
@@ -109,7 +115,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         raise ValueError("a feature of no view")
     if features and not (arrays["by_view"].min() >= 0 and arrays["by_view"].max() < features):
         raise ValueError("an index is out of range")
-    if not all(np.isfinite(arrays[name]).all() for name in ("rotations", "translations", "points", "centroids")):
+    if not all(np.isfinite(arrays[name]).all() for name in _FINITE):
         raise ValueError("a number is not finite")
     return arrays
 

@@ -183,10 +183,10 @@ def test_a_pose_found_anywhere_needs_a_higher_correlation() -> None:
 
 
 def test_a_pose_found_anywhere_needs_features_that_speak_for_it() -> None:
-    enough = math.ceil(CONFIG.support)
+    enough = math.ceil(2 * CONFIG.support)
     assert judged(support=enough).score == judged(support=1000).score > 0.99
     scores = [judged(support=support).score for support in range(enough + 1)]
     assert scores == sorted(scores)
     assert scores[0] == 0
-    few = judged(support=enough // 3)
+    few = judged(support=math.floor(CONFIG.support))
     assert (few.believed, few.reason) == (False, "too few features of the image are found on the map")

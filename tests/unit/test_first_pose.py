@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reloc.errors import ConfigError
-from reloc.first_pose import first_pose
+from reloc.first_pose import first_pose, some_pose
 from reloc.geometry.se3 import SE3
 from reloc.geometry.trajectory import Trajectory, save_tum
 from tests.tolerances import ALGEBRA, TUM_DECIMALS
@@ -76,3 +76,48 @@ def test_a_file_without_a_pose_is_explained(tmp_path: Path, content: str, messag
     with pytest.raises(ConfigError, match=message) as caught:
         first_pose(str(path), 0)
     assert str(caught.value).count(str(path)) == 1
+
+
+# A COLMAP model
+
+
+def _model(folder: Path, *names: str) -> list[SE3]:
+    """Write a model by hand: each camera stands at (i, 0, 0) in the world and is turned by a quarter about z."""
+    folder.mkdir(parents=True, exist_ok=True)
+    turn = SE3.from_quaternion([0.5**0.5, 0, 0, 0.5**0.5], [0, 0, 0])
+    poses = [SE3(turn.rotation, np.array([i, 0.0, 0.0])) for i in range(len(names))]
+    lines = ["# by hand"]
+    for i, (name, pose) in enumerate(zip(names, poses, strict=True)):
+        inverse = pose.inverse()
+        numbers = " ".join(f"{value:.12f}" for value in (*inverse.wxyz, *inverse.translation))
+        lines += [f"{i + 1} {numbers} 1 {name}", ""]
+    (folder / "images.txt").write_text("\n".join(lines) + "\n")
+    (folder / "cameras.txt").write_text("1 PINHOLE 640 480 500 500 320 240\n")
+    return poses
+
+
+@pytest.mark.parametrize("place", [".", "sparse", "sparse/0"])
+def test_a_colmap_model_gives_the_pose_of_the_image_of_that_name(tmp_path: Path, place: str) -> None:
+    poses = _model(tmp_path / place, "a.jpg", "left/b.jpg", "c.jpg")
+    for name, index in (("a.jpg", 0), ("b.jpg", 1), ("left/b.jpg", 1), ("c.jpg", 2)):
+        found = first_pose(str(tmp_path), 0, name)
+        np.testing.assert_allclose(found.matrix, poses[index].matrix, atol=TUM_DECIMALS)
+    np.testing.assert_allclose(some_pose(str(tmp_path / place)).matrix, poses[0].matrix, atol=TUM_DECIMALS)
+
+
+def test_an_image_that_a_colmap_model_does_not_tell_apart_is_explained(tmp_path: Path) -> None:
+    _model(tmp_path, "left/a.jpg", "right/a.jpg")
+    with pytest.raises(ConfigError, match=r"none of the 2 images is called `d\.jpg`"):
+        first_pose(str(tmp_path), 0, "d.jpg")
+    with pytest.raises(ConfigError, match=r"2 of the 2 images are called `a\.jpg`"):
+        first_pose(str(tmp_path), 0, "a.jpg")
+    (tmp_path / "images.txt").write_text("1 0 0\n")
+    with pytest.raises(ConfigError, match="no first pose: this is not COLMAP's list of images"):
+        first_pose(str(tmp_path), 0, "a.jpg")
+
+
+def test_a_recording_beside_its_model_gives_the_pose_nearest_in_time(tmp_path: Path) -> None:
+    poses = _trajectory(tmp_path / "groundtruth.txt")
+    _model(tmp_path / "sparse", "other.jpg")
+    found = first_pose(str(tmp_path), 100_000_000, "query.jpg")
+    np.testing.assert_allclose(found.matrix, poses[1].matrix, atol=10 * TUM_DECIMALS)

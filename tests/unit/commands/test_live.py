@@ -8,11 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from reloc.cli import make_app
 from reloc.errors import ConfigError, SourceError
+from reloc.geometry.trajectory import load_tum
 
 PATIENCE_S = 120.0
 
@@ -56,10 +58,24 @@ def test_it_ends_after_a_duration(made_recording: Path, tmp_path: Path) -> None:
     assert time.monotonic() - begun_s < PATIENCE_S
 
 
+def test_without_a_first_pose_the_known_views_say_where_it_begins(
+    made_recording: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELOC_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    arguments = _arguments(made_recording, tmp_path / "out", "--rate", 2, "--set", "places.views=30")
+    place = arguments.index("--init")
+    result = CliRunner().invoke(make_app("live"), [*arguments[:place], *arguments[place + 2 :]])
+    assert result.exit_code == 0, result.output
+    frames = _lines(tmp_path / "out" / "frames.jsonl")
+    assert [frame["verdict"] for frame in frames] == ["TRACKED"] * len(frames)
+    truth = load_tum(made_recording / "groundtruth.txt").pose(frames[0]["index"])  # type: ignore[arg-type]
+    found = load_tum(tmp_path / "out" / "trajectory.txt").pose(0)
+    assert np.linalg.norm(found.translation - truth.translation) < 0.02
+
+
 @pytest.mark.parametrize(
     ("left_out", "kind", "message"),
     [
-        ("--init", ConfigError, "--init"),
         ("--camera", SourceError, "no such source"),
     ],
 )

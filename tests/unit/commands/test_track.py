@@ -114,11 +114,31 @@ def test_a_mask_is_heeded(made_recording: Path, tmp_path: Path) -> None:
     assert _track(*arguments, "--mask", tmp_path / "all.png").exit_code == 3
 
 
-def test_without_a_first_pose_the_ground_truth_is_named_but_not_used(made_recording: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"--init FILE.*ground truth.*--init {made_recording / 'groundtruth.txt'}"):
-        _track(made_recording, "--out", tmp_path / "out")
-    with pytest.raises(ConfigError, match=r"--init FILE$"):
-        _track(made_recording / "images", "--out", tmp_path / "out")
+def test_without_a_first_pose_the_map_is_indexed_once_and_searched(made_recording: Path, tmp_path: Path) -> None:
+    arguments = (made_recording, "--set", "places.views=30", "--every", 3)
+    first, second = (_track(*arguments, "--out", tmp_path / name) for name in ("a", "b"))
+    assert first.exit_code == second.exit_code == 0
+    assert "no index of known views" not in second.stderr
+    for out in (tmp_path / "a", tmp_path / "b"):
+        assert _summary(out)["verdicts"]["TRACKED"] == 3
+        found = load_run(out)
+        errors = evaluate(found.trajectory, load_groundtruth(made_recording), max_difference_s=0.01)
+        assert errors.position_m.max < 0.02
+    poses = [(tmp_path / name / "trajectory.txt").read_text() for name in ("a", "b")]
+    assert poses[0] == poses[1]
+
+
+def test_an_index_that_must_be_made_is_announced(made_recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELOC_CACHE", str(tmp_path / "cache"))
+    result = _track(made_recording, "--out", tmp_path / "out", "--set", "places.views=2", "--every", 8)
+    assert "mesh.obj has no index of known views yet: making one" in result.stderr
+    assert "2 known views in " in result.stderr
+    assert list((tmp_path / "cache").rglob("places.npz"))
+
+
+def test_without_a_first_pose_and_without_a_search_nothing_begins(made_recording: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="give --init, or let the whole map be searched"):
+        _track(made_recording, "--out", tmp_path / "out", "--set", "places.use=never")
     assert not (tmp_path / "out").exists()
 
 
