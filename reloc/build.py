@@ -17,6 +17,7 @@ from reloc.guesses import Places
 from reloc.mesh.load import READERS
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.relocalizer import Relocalizer
+from reloc.render.differentiable import DifferentiableRenderer
 from reloc.render.renderer import Renderer
 from reloc.render.software import SoftwareRenderer
 from reloc.ros.bus import open_bus
@@ -49,6 +50,11 @@ def make_renderer(config: RelocConfig, mesh: TexturedMesh) -> Renderer:
     match config.render.backend:
         case "software":
             return SoftwareRenderer(mesh)
+        case "pytorch3d":
+            from reloc.render.pytorch3d.renderer import PyTorch3dRenderer
+            from reloc.render.torch_surface import chosen_device
+
+            return PyTorch3dRenderer(mesh, faces=config.pytorch3d.faces, device=chosen_device(config.pytorch3d.device))
 
 
 def make_relocalizer(
@@ -89,7 +95,12 @@ def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer) ->
             from reloc.align.adam import AdamAligner
             from reloc.render.torch_surface import TorchSurface, chosen_device
 
-            surface = TorchSurface(mesh, renderer, device=chosen_device(config.adam.device))
+            # What can be differentiated by itself draws; on the visibility of any other renderer, torch shades.
+            surface = (
+                renderer
+                if isinstance(renderer, DifferentiableRenderer)
+                else TorchSurface(mesh, renderer, device=chosen_device(config.adam.device))
+            )
             return AdamAligner(config.adam, config.align.as_solved(), surface)
 
 

@@ -87,6 +87,12 @@ LUMP_SHARE = 0.005
 CORNER_INTENSITY_M = 1.5e-3
 CORNER_LOCAL_M = 3e-3
 CORNER_DEG = 0.05
+# Depths of PyTorch3D's float32 rasteriser, which interpolates where ours inverts: 2e-6 measured.
+PYTORCH3D_DEPTH = 1e-4
+# Its pictures against ours, as a share of the contrast: one level of the texture for all pixels costs up to 0.102.
+PYTORCH3D_COLOUR = 0.15
+# Derivatives by the pose, all in float32, over the largest of them.
+PYTORCH3D_GRADIENT = 1e-3
 # Entries of a correlation matrix of 4,000 samples: 1 / sqrt(4000), five times, and the first order of the motion.
 SAMPLED_MOTION = 0.09
 # Kitchen on every third frame under a disturbance, against limits for every frame: other frames, steps three times as long; the

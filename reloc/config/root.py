@@ -9,7 +9,7 @@ from reloc.assess import AssessConfig
 from reloc.live.config import LiveConfig
 from reloc.motion import MotionConfig
 from reloc.places.config import PlacesConfig
-from reloc.render.config import RenderConfig
+from reloc.render.config import PyTorch3dConfig, RenderConfig
 from reloc.sinks.config import McapConfig, OutputConfig, RecordConfig, RosConfig, ViewerConfig
 from reloc.undistort import UndistortConfig
 from reloc.weakness import WeaknessConfig
@@ -21,6 +21,7 @@ class RelocConfig:
 
     undistort: UndistortConfig = field(default_factory=UndistortConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
+    pytorch3d: PyTorch3dConfig = field(default_factory=PyTorch3dConfig)
     keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
     align: AlignConfig = field(default_factory=AlignConfig)
     silhouette: SilhouetteConfig = field(default_factory=SilhouetteConfig)

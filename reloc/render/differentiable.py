@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from reloc.geometry.camera import PinholeCamera
 
@@ -21,6 +21,7 @@ class Drawing:
     """(H, W), true where the map covers the pixel; it does not depend differentiably on anything."""
 
 
+@runtime_checkable
 class DifferentiableRenderer(Protocol):
     """Draws one mesh, given at construction, under ambient light: each point of the surface shows its texture's colour."""
 

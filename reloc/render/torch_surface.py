@@ -149,18 +149,8 @@ class TorchSurface:
         change = looks[:, 1:].astype(np.float64) - looks[:, :1]
         slope = change[:, 0, :, None] * first[:, None, :] + change[:, 1, :, None] * second[:, None, :]
         return self._tensor(
-            np.hstack([normal / area, corners[:, 0], self._texels_per_area(area), slope.reshape(len(area), -1), looks[:, 0]])
+            np.hstack([normal / area, corners[:, 0], texels_per_area(mesh)[:, None], slope.reshape(len(area), -1), looks[:, 0]])
         )
-
-    def _texels_per_area(self, area: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (F, 1) the texels of the finest level on a unit of area, from twice the areas (F, 1)."""
-        mesh = self._mesh
-        if mesh.vertex_colors is not None:
-            return np.zeros_like(area)
-        along, across = (mesh.uv[:, i].astype(np.float64) - mesh.uv[:, 0] for i in (1, 2))
-        texels = np.array([texture.shape[0] * texture.shape[1] for texture in mesh.textures])[mesh.material]
-        of_face = np.abs(along[:, 0] * across[:, 1] - along[:, 1] * across[:, 0]) * texels
-        return np.asarray(of_face[:, None] / area)
 
     @cached_property
     def _material(self) -> Tensor:
@@ -186,3 +176,15 @@ class TorchSurface:
     def _sizes(self) -> Tensor:
         """(2, M L) width and height of a level."""
         return self._tensor(np.stack([self._levels.width.ravel(), self._levels.height.ravel()]))
+
+
+def texels_per_area(mesh: TexturedMesh) -> NDArray[np.float64]:
+    """Return (F,) how many texels of the finest level lie on a unit of area of each face; zeros for colours at the vertices."""
+    if mesh.vertex_colors is not None:
+        return np.zeros(len(mesh.faces))
+    corners, uv = mesh.vertices[mesh.faces].astype(np.float64), mesh.uv.astype(np.float64)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    along, across = uv[:, 1] - uv[:, 0], uv[:, 2] - uv[:, 0]
+    texels = np.array([texture.shape[0] * texture.shape[1] for texture in mesh.textures])[mesh.material]
+    in_texture = np.abs(along[:, 0] * across[:, 1] - along[:, 1] * across[:, 0])
+    return np.asarray(in_texture * texels / np.maximum(area, np.finfo(np.float64).tiny))

@@ -134,6 +134,12 @@ def test_the_solver_is_the_one_configured() -> None:
     assert isinstance(make_aligner(load_config(None, ["align.solver=adam"]), WALL, SoftwareRenderer(WALL)), AdamAligner)
 
 
+def test_a_renderer_that_is_not_installed_is_an_error_that_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reloc.render.pytorch3d.library.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="INSTALL"):
+        make_renderer(load_config(None, ["render.backend=pytorch3d"]), WALL)
+
+
 def test_first_order_descent_compares_raw_colours_whatever_else_is_chosen() -> None:
     config = load_config(None, ["align.solver=adam", "align.residual=local", "adam.steps=3", "undistort.working_width=80"])
     grey = np.random.default_rng(0).integers(0, 255, (480, 640), dtype=np.uint8)
