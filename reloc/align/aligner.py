@@ -19,11 +19,12 @@ from reloc.align.config import AlignConfig
 from reloc.align.exposure import ExposurePrior, matched_exposure, neutral_exposure
 from reloc.align.keyframe import Keyframe
 from reloc.align.layers import Kind, Layers
+from reloc.align.linked import WeightedTerm
 from reloc.align.occlusion import regional_trust
 from reloc.align.photometric import PhotometricTerm
-from reloc.align.problem import POSE_SIZE, NormalEquations, Unknowns
+from reloc.align.problem import POSE_SIZE, NormalEquations, ResidualTerm, Unknowns
 from reloc.align.robust import robust_scale
-from reloc.align.solver import Solution, StopRule, solve
+from reloc.align.solver import Solution, StopRule, linearize, solve
 from reloc.estimate import Exposure, Outcome
 from reloc.geometry.se3 import SE3
 
@@ -83,10 +84,16 @@ class FrameAligner(Protocol):
 
 
 class Aligner:
-    """Aligns frames to keyframes by Levenberg-Marquardt. Holds no state but its configuration."""
+    """Aligns frames to keyframes by Levenberg-Marquardt. Holds no state but its configuration.
 
-    def __init__(self, config: AlignConfig) -> None:
+    Args:
+        config: How to align.
+        beside: Further reasons to prefer a pose (a silhouette, say), their cost in variances of one residual.
+    """
+
+    def __init__(self, config: AlignConfig, beside: Sequence[ResidualTerm] = ()) -> None:
         self._config = config
+        self._beside = tuple(beside)
 
     def align(
         self,
@@ -119,7 +126,7 @@ class Aligner:
         best = self._select(keyframe, frame, 0, frame.kind, last, 1)[0]
         assert best.solution is not None
         unknowns, outcome = best.solution.unknowns, best.solution.outcome
-        return measured(keyframe, frame, unknowns, outcome, iterations + _iterations(last), self._config)
+        return measured(keyframe, frame, unknowns, outcome, iterations + _iterations(last), self._config, self._beside)
 
     def _descend(
         self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], top: int, kinds: Sequence[Kind], doubtful: bool
@@ -159,7 +166,8 @@ class Aligner:
         focal = term.camera.fx
         rule = StopRule(self._config.iterations, self._config.step_px, self._config.cost_decrease, FEWEST_POINTS)
         per_unit = np.repeat([focal / keyframe.depth, focal], 3)
-        solution = solve([term.clipped_at(clip * scale, trust), prior], start, rule, per_unit)
+        beside = [WeightedTerm(one, scale**2) for one in self._beside]
+        solution = solve([term.clipped_at(clip * scale, trust), prior, *beside], start, rule, per_unit)
         return _Candidate(solution.unknowns.camera_from_world, solution)
 
     def _clip(self, level: int, levels: int) -> float:
@@ -184,15 +192,22 @@ class Aligner:
 
 
 def measured(
-    keyframe: Keyframe, frame: Layers, unknowns: Unknowns, outcome: Outcome, iterations: int, config: AlignConfig
+    keyframe: Keyframe,
+    frame: Layers,
+    unknowns: Unknowns,
+    outcome: Outcome,
+    iterations: int,
+    config: AlignConfig,
+    beside: Sequence[ResidualTerm] = (),
 ) -> Alignment:
-    """Say how well a solver's result fits at the finest level."""
+    """Say how well a solver's result fits at the finest level; `beside` are further terms that took part."""
     term = _term(keyframe, frame, 0, frame.kind)
     residuals = term.sample(unknowns).residual
     seen = np.logical_not(np.isnan(residuals).any(axis=1))
     scale = robust_scale(residuals)
     inside = np.abs(residuals[seen]) < config.clip_fine * scale
-    equations = term.clipped_at(config.clip_fine * scale).linearize(unknowns)
+    others = [WeightedTerm(one, scale**2) for one in beside]
+    equations = linearize([term.clipped_at(config.clip_fine * scale), *others], unknowns)
     return Alignment(
         camera_from_world=unknowns.camera_from_world,
         outcome=outcome,

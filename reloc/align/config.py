@@ -101,7 +101,7 @@ class SilhouetteConfig:
     solved_px: Annotated[float, Gt(0)] = 0.03
     """The solver has converged when a step moves the outline by less than this."""
     settled_px: Annotated[float, Gt(0)] = 0.1
-    """A level has converged when all steps between two renderings move the outline by less than this."""
+    """A level has converged when what happens between two renderings moves the outline by less than this, on average."""
     clip_fine: Annotated[float, Gt(0)] = 3.0
     """Distances beyond this many times their scale count for nothing (Tukey), at the finest level: holes in a mask, say."""
     clip_coarse: Annotated[float, Gt(0)] = 4.0

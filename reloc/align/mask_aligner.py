@@ -17,7 +17,7 @@ from reloc.align.clustered import clustered_covariance
 from reloc.align.config import SilhouetteConfig
 from reloc.align.linked import RigTerm, ScaledTerm, scaled_pose
 from reloc.align.mask_views import MaskView
-from reloc.align.outline import outline_of_rendering, overlap
+from reloc.align.outline import outline_of_rendering, overlap, rim_points, surface_behind
 from reloc.align.problem import POSE_SIZE, ResidualTerm, Unknowns
 from reloc.align.robust import robust_scale
 from reloc.align.silhouette import SilhouetteTerm, silhouette_term
@@ -30,7 +30,9 @@ Array = NDArray[np.float64]
 
 _FEWEST_POINTS = 20
 _COST_DECREASE = 1e-3
-_SECTORS = 24
+_POINTS_WATCHED = 100
+"""Points of the outline by which it is told whether it still moves."""
+SECTORS = 24
 """Parts that an outline is cut into, whose errors count as independent: a wrong shape is wrong over such a stretch."""
 _PIXEL_SIGMA = 12.0**-0.5
 """Pixels by which an outline of whole pixels errs at each of them: evenly over one."""
@@ -143,11 +145,10 @@ class MaskAligner:
             if solution.outcome in (Outcome.TOO_FEW_POINTS, Outcome.DEGENERATE):
                 outcome = solution.outcome
                 break
-            pose = solution.unknowns.camera_from_world
-            moved = float(np.abs((pose @ here.rig_from_world.inverse()).log() * per_unit).max())
-            here = self._look(views, level, pose, solution.unknowns.exposure)
+            before = here
+            here = self._look(views, level, solution.unknowns.camera_from_world, solution.unknowns.exposure)
             best = max(best, here, key=lambda look: look.overlap)
-            if moved < self._config.settled_px:
+            if _moved_px(before, here) < self._config.settled_px:
                 outcome = Outcome.CONVERGED
                 break
         return _Look(best.rig_from_world, best.log_scale, best.renderings, best.overlaps, outcome, iterations)
@@ -188,7 +189,7 @@ class MaskAligner:
         parts = [
             self._linked(part.clipped_at(width), view, len(look.log_scale) > 0).linearize(unknowns)
             for term, view in zip(terms, views, strict=True)
-            for part in term.sectors(_SECTORS)
+            for part in term.sectors(SECTORS)
         ]
         covariance = self._config.model_error * clustered_covariance(parts, _PIXEL_SIGMA)
         size = float(np.exp(look.log_scale.sum()))
@@ -202,6 +203,17 @@ class MaskAligner:
             scale=size,
             scale_sigma=size * float(np.sqrt(np.diag(covariance)[POSE_SIZE:].sum())),
         )
+
+
+def _moved_px(before: _Look, after: _Look) -> float:
+    """Return by how many pixels the outline of one look moves to another, on average over its points."""
+    moves = [0.0]
+    for old, new in zip(before.renderings, after.renderings, strict=True):
+        pixel = rim_points(outline_of_rendering(old), _POINTS_WATCHED).pixel
+        if len(pixel):
+            seen = new.camera.project(new.camera_from_world.apply(surface_behind(old, pixel)))
+            moves.append(float(np.linalg.norm(seen - pixel, axis=1).mean()))
+    return max(moves)
 
 
 def _pixels_per_unit(views: Sequence[MaskView], level: int, look: _Look) -> Array:

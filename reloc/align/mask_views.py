@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reloc.align.layers import image_pyramid
 from reloc.align.outline import Outline, outline_of_mask
 from reloc.errors import SourceError
+from reloc.frame import Frame
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3
 
@@ -39,6 +40,11 @@ class MaskView:
     def at(self, above_coarsest: int) -> MaskLevel:
         """Return the level so many levels above the coarsest, or the finest where there are fewer."""
         return self.levels[max(len(self.levels) - 1 - above_coarsest, 0)]
+
+
+def view_of_mask(frame: Frame, camera_from_rig: SE3 | None = None) -> MaskView:
+    """Return the pyramid of a mask that was undistorted as an image is: white (1) on the object, black elsewhere."""
+    return mask_view(frame.image, frame.valid, frame.camera, camera_from_rig)
 
 
 def mask_view(

@@ -1,4 +1,4 @@
-"""`reloc align`: one image against a map."""
+"""`reloc align`: one image, or the mask of an object, against a map."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import typer
 from numpy.typing import NDArray
 
 from reloc.build import find_lens, find_map, make_relocalizer, make_renderer
+from reloc.commands.align_mask import MaskRequest, align_masks
 from reloc.commands.kernels import announce_compilation
-from reloc.commands.options import CameraOption, ConfigOption, InitOption, MapOption, MaskOption, SetOption, configuration
+from reloc.commands.options import CameraOption, ConfigOption, IgnoreOption, InitOption, MapOption, SetOption, configuration
 from reloc.commands.overlay import check_picture_path, write_overlay
 from reloc.commands.tracking import LOST_EXIT_CODE
 from reloc.config import RelocConfig
@@ -28,26 +29,52 @@ from reloc.sources.peek import peeked
 EXAMPLES = """
 reloc align photo.jpg --map hall.obj --camera phone.yaml --init "0 0 1.2 0 0 0 1"
 reloc align photo.jpg --map hall.obj --camera phone.yaml --init "0 0 1.2 0 0 0 1" --json --overlay fit.png
+reloc align --mask object.png --map object.obj --camera phone.yaml --init "0 0 -2 0 0 0 1" --json
+reloc align photo.jpg --mask object.png --map object.glb --camera phone.yaml --init "0 0 -2 0 0 0 1"
+reloc align --rig rig.yaml --mask left=l.png --mask right=r.png --map object.obj --init "0 0 -2 0 0 0 1" --refine-scale
 """
 
 
 def align(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The image.")],
+    image: Annotated[
+        str | None, typer.Argument(metavar="IMAGE", help="The image; may be left out where there is a mask.")
+    ] = None,
     map_: MapOption = None,
     camera: CameraOption = None,
     init: InitOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
-    mask: MaskOption = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask",
+            metavar="[CAMERA=]IMAGE",
+            help="Where in the image the object is that the map shows: white on black. The pose is that at which the outlines "
+            "match. With --rig one for each camera, as NAME=IMAGE.",
+        ),
+    ] = None,
+    rig: Annotated[
+        Path | None,
+        typer.Option(
+            "--rig", metavar="FILE", help="Cameras fixed to one another: rig.yaml, Kalibr's camchain, COLMAP's rigs.txt."
+        ),
+    ] = None,
+    refine_scale: Annotated[
+        bool, typer.Option("--refine-scale", help="Find the size of the object as well; needs masks of two cameras or more.")
+    ] = False,
+    ignore: IgnoreOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     overlay: Annotated[
         Path | None, typer.Option("--overlay", metavar="PNG", help="Write a picture of image, map and fit side by side.")
     ] = None,
 ) -> None:
-    """Refine the pose of one image, and say how well it fits.
+    """Refine the pose of one image, or of the mask of an object, and say how well it fits.
+
+    The texture of the map is compared with IMAGE, its outline with the object in --mask, or both; a mask alone needs no texture.
 
     The pose is world_from_camera, `tx ty tz qx qy qz qw` in metres; the covariance (6, 6) belongs to exp(δ) @ world_from_camera
-    with δ = (translation, rotation) along the axes of the map. Ends with 3 if the camera is lost.
+    with δ = (translation, rotation) along the axes of the map; with --rig they are those of the rig. Ends with 3 if the camera
+    is lost.
     """
     announce_compilation()
     if overlay is not None:
@@ -57,7 +84,14 @@ def align(
         raise ConfigError(
             'tell where the camera is with --init "tx ty tz qx qy qz qw" or --init FILE; where nobody knows, use `reloc localize`'
         )
-    with open_source(image, mask=mask) as source:
+    if mask:
+        request = MaskRequest(tuple(mask), image, map_, camera, rig, init, refine_scale, ignore, as_json, overlay)
+        raise typer.Exit(align_masks(request, chosen))
+    if image is None:
+        raise ConfigError("there is nothing to align: name an image, or the mask of an object with --mask IMAGE")
+    if rig is not None or refine_scale:
+        raise ConfigError("--rig and --refine-scale work on outlines: give the masks of the object with --mask NAME=IMAGE")
+    with open_source(image, mask=ignore) as source:
         lens, mesh_file = find_lens(camera, source.info), find_map(map_, image)
         raw, _ = peeked(source)
     mesh = load_mesh(mesh_file)

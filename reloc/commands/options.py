@@ -47,14 +47,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as align.iterations=12. May be given several times."),
 ]
-MaskOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--mask",
-        metavar="IMAGE|FOLDER",
-        help="What to ignore, such as the robot's own arm: an image that is not black there, or a folder with one a frame.",
-    ),
-]
+_IGNORE_HELP = "What to ignore, such as the robot's own arm: an image that is not black there, or a folder with one a frame."
+IgnoreOption = Annotated[Path | None, typer.Option("--ignore", metavar="IMAGE|FOLDER", help=_IGNORE_HELP)]
+IgnoreOrMaskOption = Annotated[Path | None, typer.Option("--ignore", "--mask", metavar="IMAGE|FOLDER", help=_IGNORE_HELP)]
+"""For commands in which no other mask is meant, which called it so first."""
 ViewerOption = Annotated[
     ViewerMode | None,
     typer.Option("--viewer", help="Rerun: save session.rrd, open a window, or serve a page to the browsers of this machine."),

@@ -10,10 +10,10 @@ import typer
 from reloc.commands.options import (
     CameraOption,
     ConfigOption,
+    IgnoreOrMaskOption,
     IndexOption,
     InitOption,
     MapOption,
-    MaskOption,
     MotionOption,
     SetOption,
     ViewerOption,
@@ -42,7 +42,7 @@ def track(
     settings: SetOption = None,
     viewer: ViewerOption = None,
     motion: MotionOption = None,
-    mask: MaskOption = None,
+    mask: IgnoreOrMaskOption = None,
     every: Annotated[int, typer.Option("--every", min=1, metavar="N", help="Use each N-th frame only.")] = 1,
     fps: Annotated[
         float | None, typer.Option("--fps", help="Frames a second of images that bring no timestamps. [default: 30]")

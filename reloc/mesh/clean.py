@@ -40,7 +40,7 @@ def clean(raw: RawMesh, path: Path, *, require_color: bool) -> tuple[TexturedMes
     if not colored and require_color:
         raise MeshError(
             "the mesh has no colour: expected a texture (OBJ with MTL, GLB, PLY with TextureFile) or colours at the vertices; "
-            "texture it (docs/making-a-map.md), or use it for silhouettes only",
+            "texture it (docs/making-a-map.md), or align its outline only (`reloc align --mask`, without an image)",
             path,
         )
     if textures:

@@ -49,6 +49,14 @@ def read_mask(path: Path) -> Mask:
     return lit if lit.ndim == 2 else np.asarray(lit.any(axis=2))
 
 
+def read_object_mask(path: Path) -> Mask:
+    """Return (H, W), true where an image is brighter than half of its brightest pixel: 0 and 1, 0 and 255, or a soft edge."""
+    pixels = read_image(path)
+    brightness = pixels if pixels.ndim == 2 else pixels.max(axis=2)
+    brightest = int(brightness.max(initial=0))
+    return np.asarray(brightness > brightest / 2)
+
+
 def _masked(source: FrameSource, mask_of: Callable[[RawFrame], Mask | None]) -> Iterator[RawFrame]:
     unmasked = 0
     for frame in source:

@@ -75,7 +75,7 @@ def test_a_file_of_poses_and_text_for_people(made_recording: Path, tmp_path: Pat
 
 def test_an_image_of_something_else_is_lost(made_recording: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.full((240, 320), 255, np.uint8))
-    result = _align(made_recording, "--init", made_recording / "groundtruth.txt", "--mask", tmp_path / "mask.png", "--json")
+    result = _align(made_recording, "--init", made_recording / "groundtruth.txt", "--ignore", tmp_path / "mask.png", "--json")
     assert result.exit_code == 3
     assert _found(result)["verdict"] == "LOST"
 
