@@ -29,6 +29,7 @@ class Command:
 
 COMMANDS = (
     Command("track", "reloc.commands.track", "Tell where the camera was at every frame of a recording."),
+    Command("batch", "reloc.commands.batch", "Track many recordings, several at a time."),
     Command("live", "reloc.commands.live", "Tell where a camera is while it runs."),
     Command("record", "reloc.commands.record", "Record a camera into a folder that can be replayed."),
     Command("cameras", "reloc.commands.cameras", "List the cameras that are plugged in."),

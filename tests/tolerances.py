@@ -120,3 +120,7 @@ ADAM_CORNER_M = 8e-3
 ADAM_CORNER_DEG = 0.2
 # Sums of central differences of a picture against those of its texture's own slope, over the largest.
 CENTRAL_DIFFERENCES = 0.02
+# The made-up recording cut in two, and whole: a piece has keyframes of its own, whose bias is what the error against the truth is
+# (1 to 2 mm, 0.04°). 1.8 mm and 0.04° measured over 8 frames, 2.3 mm and 0.05° over 24.
+CUT_M = 4e-3
+CUT_DEG = 0.1

@@ -61,6 +61,14 @@ MotionOption = Annotated[
 ]
 
 
+def frame_range(text: str) -> tuple[int, int | None]:
+    """Return the positions of `FIRST:END`; END is None where it is left out."""
+    first, colon, end = text.partition(":")
+    if not colon or not all(part.strip().isdecimal() for part in (first, end) if part.strip()):
+        raise typer.BadParameter(f"expected FIRST:END such as 300:600, 300: or :600, found “{text[:40]}”", param_hint="--frames")
+    return int(first or 0), int(end) if end.strip() else None
+
+
 def configuration(
     file: Path | None, settings: list[str] | None, *, viewer: ViewerMode | None = None, motion: MotionModel | None = None
 ) -> RelocConfig:

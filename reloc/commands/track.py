@@ -18,6 +18,7 @@ from reloc.commands.options import (
     SetOption,
     ViewerOption,
     configuration,
+    frame_range,
 )
 from reloc.commands.tracking import Request, track_into_folder
 
@@ -44,6 +45,10 @@ def track(
     motion: MotionOption = None,
     mask: IgnoreOrMaskOption = None,
     every: Annotated[int, typer.Option("--every", min=1, metavar="N", help="Use each N-th frame only.")] = 1,
+    frames: Annotated[
+        str | None,
+        typer.Option("--frames", metavar="FIRST:END", help="Only the frames from the position FIRST up to but without END."),
+    ] = None,
     fps: Annotated[
         float | None, typer.Option("--fps", help="Frames a second of images that bring no timestamps. [default: 30]")
     ] = None,
@@ -67,6 +72,7 @@ def track(
         config=configuration(config, settings, viewer=viewer, motion=motion),
         mask=mask,
         every=every,
+        part=None if frames is None else frame_range(frames),
         fps=fps,
         overwrite=overwrite,
     )

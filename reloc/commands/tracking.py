@@ -29,7 +29,7 @@ from reloc.render.renderer import Renderer
 from reloc.sinks.sink import Sink
 from reloc.sources.open import open_source
 from reloc.sources.peek import peeked
-from reloc.sources.source import SourceInfo
+from reloc.sources.source import FrameSource, SourceInfo
 
 if TYPE_CHECKING:
     from reloc.sinks.rerun_viewer import RerunSink
@@ -53,6 +53,8 @@ class Request:
     """The known views of the map; None: those in the cache."""
     mask: Path | None = None
     every: int = 1
+    part: tuple[int, int | None] | None = None
+    """From which frame to which, the last one not included; None is all."""
     fps: float | None = None
     overwrite: bool = False
 
@@ -60,7 +62,7 @@ class Request:
 def track_into_folder(request: Request) -> int:
     """Track, say how it went, and return the exit code. Raises `RelocError` where it cannot begin, or the source breaks off."""
     announce_compilation()
-    with open_source(request.source, fps=request.fps, mask=request.mask, every=request.every) as source:
+    with _open(request) as source:
         mesh_file, lens = find_map(request.map, request.source), find_lens(request.camera, source.info)
         check_folder(request.out, overwrite=request.overwrite)
         raw, frames = peeked(source)
@@ -76,6 +78,10 @@ def track_into_folder(request: Request) -> int:
             result = run(frames, relocalizer, sinks, progress=progress, stop=stop)
     _report(result, request, source.info)
     return stop.exit_code or _exit_code(result)
+
+
+def _open(request: Request) -> FrameSource:
+    return open_source(request.source, fps=request.fps, mask=request.mask, every=request.every, part=request.part)
 
 
 def header() -> str:

@@ -66,8 +66,13 @@ class ImageSequence:
 
     def __iter__(self) -> Iterator[RawFrame]:
         """Yield the frames from the first. Raises `SourceError` at the end if not one image could be read."""
+        return self.between(0, None)
+
+    def between(self, first: int, end: int | None) -> Iterator[RawFrame]:
+        """Yield the frames from position `first` up to but without `end`, as all of them are yielded."""
         skipped = self._skipped = 0
-        for index, file in enumerate(self._files):
+        files = self._files[first:end]
+        for index, file in enumerate(files, start=first):
             try:
                 frame = RawFrame(index, file.timestamp_ns, read_image(file.path), file.path.name)
             except SourceError as error:
@@ -75,10 +80,10 @@ class ImageSequence:
                 _log.warning("Frame %d is skipped. %s", index, error)
             else:
                 yield frame
-        if skipped == len(self._files):
-            raise SourceError(f"None of {len(self._files)} images could be read", self._files[0].path.parent)
+        if skipped == len(files):
+            raise SourceError(f"None of {len(files)} images could be read", self._files[0].path.parent)
         if skipped:
-            _log.warning("%d of %d images of %s were skipped", skipped, len(self._files), self._info.name)
+            _log.warning("%d of %d images of %s were skipped", skipped, len(files), self._info.name)
 
     def __enter__(self) -> Self:
         """Do nothing: files are opened one at a time."""

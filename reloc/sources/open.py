@@ -16,6 +16,7 @@ from reloc.sources.every import every_nth
 from reloc.sources.folder import natural_order, open_folder
 from reloc.sources.images import open_images
 from reloc.sources.mask import with_mask
+from reloc.sources.part import part_of
 from reloc.sources.ros2 import open_topic
 from reloc.sources.rosbag import holds_bag, open_bag
 from reloc.sources.source import FrameSource
@@ -48,13 +49,23 @@ _EXPECTED = (
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 
 
-def open_source(spec: str, *, fps: float | None = None, mask: Path | None = None, every: int = 1) -> FrameSource:
+def open_source(
+    spec: str,
+    *,
+    fps: float | None = None,
+    mask: Path | None = None,
+    every: int = 1,
+    part: tuple[int, int | None] | None = None,
+) -> FrameSource:
     """Return the source that `spec` names, judged by what is found there.
 
-    `fps` times images that bring no timestamps (default 30 a second), `mask` says what to ignore (see `with_mask`), `every`
-    keeps each n-th frame. Raises `SourceError` that says what was found and what to do instead.
+    `fps` times images that bring no timestamps (default 30 a second), `mask` says what to ignore (see `with_mask`), `part` where
+    to begin and to end (see `part_of`), `every` keeps each n-th frame of that. Raises `SourceError` that says what was found and
+    what to do instead.
     """
     source = _open(spec, fps)
+    if part is not None:
+        source = part_of(source, *part)
     if every != 1:
         source = every_nth(source, every)
     return source if mask is None else with_mask(source, mask)

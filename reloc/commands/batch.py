@@ -1,0 +1,214 @@
+"""`reloc batch`: many recordings, several at a time."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reloc.batch.folder import locked, running
+from reloc.batch.jobs import Job, make_tasks
+from reloc.batch.load import load_plan
+from reloc.batch.local import run_here
+from reloc.batch.plan import Chunks, Configuration, Defaults, Plan
+from reloc.batch.plan import Sequence as PlannedSequence
+from reloc.batch.results import RESULTS_CSV, RESULTS_JSON, Row, collect
+from reloc.batch.run import Tally, run_tasks
+from reloc.commands.options import CameraOption, ConfigOption, MapOption, SetOption
+from reloc.commands.tracking import LOST_EXIT_CODE
+from reloc.node import stop_on_signals
+
+EXAMPLES = """
+reloc batch "recordings/*" --init groundtruth --out out/all
+reloc batch "recordings/*" --map hall.glb --camera phone.yaml --out out/hall --workers 8
+reloc batch plan.yaml --out out/plan
+reloc batch long_walk --init earlier/trajectory.txt --chunk 600 --out out/walk
+
+A plan, in which paths are relative to its file:
+  sequences:
+    - source: recordings/desk     # what `reloc track` takes, or a pattern
+      init: start.txt             # also: name, map, camera, groundtruth, mask, every, fps
+    - source: walks/*
+      init: groundtruth           # what each recording brings along
+  configurations:                 # optional
+    - name: default
+    - name: coarse
+      set: [align.iterations=6]   # also: config: FILE
+  defaults: {map: desk.obj}       # optional, for all sequences
+  chunks: {frames: 600}           # optional: cut long sequences; also: overlap
+"""
+
+_PLAN_SUFFIXES = (".yaml", ".yml")
+# Where nobody looks at a terminal, lines may be as long as the table needs.
+_WIDTH_OF_A_PIPE = 200
+
+
+def batch(
+    what: Annotated[
+        str, typer.Argument(metavar="PLAN.yaml|GLOB", help="A plan, or a pattern in quotes that matches recordings and datasets.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the results; what is done there is not done again.")
+    ],
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Jobs at a time. [default: one a core]", show_default=False)
+    ] = None,
+    map_: MapOption = None,
+    camera: CameraOption = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            "--init",
+            metavar="POSE|FILE|groundtruth",
+            help="As of `reloc track`; `groundtruth` is what each recording brings along.",
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    every: Annotated[int | None, typer.Option("--every", min=1, metavar="N", help="Use each N-th frame only.")] = None,
+    chunk: Annotated[
+        int | None,
+        typer.Option("--chunk", min=2, metavar="FRAMES", help="Cut longer recordings into pieces that run side by side."),
+    ] = None,
+    overlap: Annotated[
+        int, typer.Option("--overlap", min=1, metavar="FRAMES", help="Frames that a piece has in common with the one before.")
+    ] = Chunks.overlap,
+) -> None:
+    """Track many recordings: each in a process of its own, as many at a time as there are cores.
+
+    A plan lists sequences and configurations, of which every pair is a job; see below. A pattern stands for a plan of all
+    recordings and datasets that it matches.
+
+    Where a recording is cut, every piece needs a first pose: --init FILE gives it from an earlier trajectory or a ground truth;
+    without --init, each piece looks in the whole map, as `reloc track` does. Pieces are joined by their covariances.
+
+    DIR gets a folder a job, as `reloc track` writes it, with log.txt, and results.json and results.csv for all of them. Started
+    again, it does what is not done, or whose request has changed.
+
+    Ends with 0 if all is done, 1 if a job failed, 2 for wrong usage, 3 if all is done but a camera was lost, 130 after Ctrl-C.
+    """
+    plan, folder = _plan(what, map_, camera, init, config, settings, every)
+    if chunk is not None:
+        plan = Plan(plan.sequences, plan.configurations, plan.defaults, Chunks(chunk, overlap))
+    with locked(out), stop_on_signals() as stop:
+        tasks = make_tasks(plan, folder, out)
+        jobs = [job for task in tasks for job in task.jobs]
+        tally = Tally()
+        with _progress_bar(jobs, tally) as tell:
+            endings = run_tasks(tasks, partial(run_here, workers=workers or _cores(), stop=stop, tell=tell), tally)
+        rows = collect(endings, out)
+    _print(rows, sum(ending.skipped for ending in endings))
+    print(f"{out}: {RESULTS_JSON}, {RESULTS_CSV}")
+    raise typer.Exit(stop.exit_code or _exit_code(rows))
+
+
+def _plan(
+    what: str,
+    map_: Path | None,
+    camera: Path | None,
+    init: str | None,
+    config: Path | None,
+    settings: list[str] | None,
+    every: int | None,
+) -> tuple[Plan, Path]:
+    """Return the plan and the folder that its paths are relative to."""
+    if Path(what).suffix.lower() in _PLAN_SUFFIXES:
+        if any(value is not None for value in (map_, camera, init, config, settings, every)):
+            raise typer.BadParameter(
+                "--map, --camera, --init, --config, --set and --every are said in the plan", param_hint="PLAN"
+            )
+        return load_plan(Path(what)), Path(what).parent
+    configurations = () if config is None and not settings else (Configuration("", _text(config), tuple(settings or ())),)
+    defaults = Defaults(map=_text(map_), camera=_text(camera), init=init, every=every)
+    return Plan((PlannedSequence(what),), configurations, defaults), Path.cwd()
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _exit_code(rows: Sequence[Row]) -> int:
+    statuses = {row.status for row in rows}
+    return 1 if "failed" in statuses else LOST_EXIT_CODE if "lost" in statuses else 0
+
+
+@contextmanager
+def _progress_bar(jobs: Sequence[Job], tally: Tally) -> Iterator[Callable[[Sequence[Job]], None]]:
+    """Show frames and jobs on stderr while the block runs; where that is no terminal, show nothing."""
+    if not sys.stderr.isatty():
+        yield lambda at_work: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(None),
+        MofNCompleteColumn(),
+        TextColumn("frames"),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
+    total = sum(job.frames or 0 for job in jobs)
+    with Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=5) as bar:
+        shown = bar.add_task("", total=total or None)
+
+        def tell(at_work: Sequence[Job]) -> None:
+            failed = f", [red]{tally.failed} failed[/]" if tally.failed else ""
+            text = f"{tally.jobs} of {len(jobs)} jobs done{failed}, {len(at_work)} at work"
+            bar.update(shown, completed=tally.frames + sum(running(job) for job in at_work), description=text)
+
+        yield tell
+
+
+def _print(rows: Sequence[Row], skipped: int) -> None:
+    """Print the table, and below it what failed."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE)
+    table = Table("job", "", box=None, header_style="bold", pad_edge=False)
+    for heading in ("frames", "believed", "ms", "cm median", "p95", "° median", "2 cm/2°", "5 cm/5°", "s"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(Text(row.name), Text(row.status, style=_COLOURS[row.status]), *_cells(row))
+    console.print(table)
+    if skipped:
+        console.print(f"{skipped} of {len(rows)} had been done before.")
+    for row in rows:
+        if row.error:
+            said = "failed" if row.status == "failed" else "note"
+            print(f"{said}: {row.name}: {row.error}", file=sys.stderr)
+
+
+_COLOURS = {"done": "green", "lost": "yellow", "failed": "red", "stopped": "dim"}
+
+
+def _cells(row: Row) -> list[str]:
+    believed = None
+    if row.verdicts and row.frames:
+        believed = 100 * sum(row.verdicts.get(name, 0) for name in ("TRACKED", "LIMITED")) / row.frames
+    shares = [None if share is None else 100 * share for share in (row.recall_2cm_2deg, row.recall_5cm_5deg)]
+    lengths = [None if value is None else 100 * value for value in (row.position_m, row.position_p95_m)]
+    return [
+        "–" if row.frames is None else str(row.frames),
+        _number(believed, " %", 1),
+        _number(row.ms_median, "", 1),
+        *(_number(value, "", 3) for value in (*lengths, row.rotation_deg)),
+        *(_number(share, " %", 1) for share in shares),
+        _number(row.wall_s, "", 1),
+    ]
+
+
+def _number(value: float | None, unit: str, decimals: int) -> str:
+    return "–" if value is None or value != value else f"{value:.{decimals}f}{unit}"
