@@ -173,7 +173,7 @@ def _task(
     out: Path,
 ) -> Task:
     truth = sequence.groundtruth or brought.groundtruth
-    arguments = _arguments(sequence, brought, configuration)
+    arguments = _arguments(sequence, brought, configuration, folder)
     pieces = _pieces(plan, sequence, brought.length)
     if len(pieces) > 1 and sequence.init is not None and len(sequence.init.split()) > 1:
         raise ConfigError(
@@ -193,7 +193,7 @@ def _task(
     return Task(name, out / name, sequence, None if truth is None else _under(folder, truth), tuple(jobs), overlap)
 
 
-def _arguments(sequence: Sequence, brought: _Brought, configuration: Configuration) -> tuple[str, ...]:
+def _arguments(sequence: Sequence, brought: _Brought, configuration: Configuration, folder: Path) -> tuple[str, ...]:
     init = brought.groundtruth if sequence.init == GROUNDTRUTH else sequence.init
     if sequence.init == GROUNDTRUTH and init is None:
         init = GROUNDTRUTH  # the job fails with what is wrong with the source, or says that there is no such file
@@ -207,7 +207,8 @@ def _arguments(sequence: Sequence, brought: _Brought, configuration: Configurati
         "--config": configuration.config,
     }
     given = [word for option, value in options.items() if value is not None for word in (option, str(value))]
-    return (sequence.source, *given, *(word for one in configuration.set for word in ("--set", one)))
+    # In full, so that a report finds the images wherever it is made.
+    return (_under(folder, sequence.source), *given, *(word for one in configuration.set for word in ("--set", one)))
 
 
 def _pieces(plan: Plan, sequence: Sequence, length: int | None) -> list[tuple[int, int] | None]:

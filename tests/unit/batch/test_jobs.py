@@ -41,15 +41,17 @@ def test_every_sequence_meets_every_configuration(place: Path) -> None:
     assert [task.name for task in tasks] == ["first-plain", "first-few_steps", "run-plain", "run-few_steps"]
     assert [task.jobs[0].frames for task in tasks] == [4, 4, 2, 2]
     pose = ("--init", "0 0 0 0 0 0 1")
-    assert tasks[1].jobs[0].arguments == ("a/walk", "--map", "map.obj", *pose, "--set", "align.iterations=3")
-    assert tasks[2].jobs[0].arguments == ("a/run", "--map", "other.obj", *pose, "--every", "2")
+    assert tasks[1].jobs[0].arguments == (str(place / "a/walk"), "--map", "map.obj", *pose, "--set", "align.iterations=3")
+    assert tasks[2].jobs[0].arguments == (str(place / "a/run"), "--map", "other.obj", *pose, "--every", "2")
     assert tasks[0].jobs[0].out == place / "out" / "first-plain"
     assert len({task.jobs[0].digest for task in tasks}) == 4
 
 
 def test_a_pattern_of_recordings_is_all_of_them_and_one_of_images_is_one(place: Path) -> None:
     assert [task.name for task in _tasks(place, Plan((Sequence("a/*"),)))] == ["run", "walk"]
-    assert [task.jobs[0].arguments for task in _tasks(place, Plan((Sequence("a/walk/*.png"),)))] == [("a/walk/*.png",)]
+    assert [task.jobs[0].arguments for task in _tasks(place, Plan((Sequence("a/walk/*.png"),)))] == [
+        (str(place / "a/walk/*.png"),)
+    ]
     with pytest.raises(ConfigError, match="matches nothing"):
         _tasks(place, Plan((Sequence("c/*"),)))
     with pytest.raises(ConfigError, match="cannot share a name"):
@@ -80,7 +82,7 @@ def test_a_recordings_own_ground_truth_is_found_by_its_name(place: Path) -> None
     made.euroc(place / "MH_01")
     plan = Plan((Sequence("MH_01", init="groundtruth"), Sequence("euroc:MH_01", name="again", init="groundtruth")))
     one, other = _tasks(place, plan)
-    assert one.jobs[0].arguments == ("MH_01", "--init", str(place / "MH_01"))
+    assert one.jobs[0].arguments == (str(place / "MH_01"), "--init", str(place / "MH_01"))
     assert (other.groundtruth, other.jobs[0].arguments[2]) == (f"euroc:{place / 'MH_01'}",) * 2
 
 
