@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reloc.align.aligner import Aligner, FrameAligner
+from reloc.align.trace import Trace
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError, MeshError
 from reloc.geometry.calibration import load_calibration
@@ -66,10 +67,12 @@ def make_relocalizer(
     renderer: Renderer | None = None,
     undistorter: Undistorter | None = None,
     places: Places | None = None,
+    trace: Trace | None = None,
 ) -> Relocalizer:
     """Return a relocalizer that expects its first frame near `world_from_camera`, or wherever `places` say.
 
     A `renderer` of the mesh and an `undistorter` of the lens, which take time to get going, may be shared.
+    A `trace` hears of every step of the solver.
     """
     drawing = make_renderer(config, mesh) if renderer is None else renderer
     return Relocalizer(
@@ -78,7 +81,7 @@ def make_relocalizer(
         None if world_from_camera is None else world_from_camera.inverse(),
         places=places,
         align=config.align.as_solved(),
-        aligner=make_aligner(config, mesh, drawing),
+        aligner=make_aligner(config, mesh, drawing, trace),
         keyframe=config.keyframe,
         motion=config.motion,
         assess=config.assess,
@@ -86,11 +89,11 @@ def make_relocalizer(
     )
 
 
-def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer) -> FrameAligner:
+def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer, trace: Trace | None = None) -> FrameAligner:
     """Return the solver that the configuration names. What torch is for is loaded with it, and not before."""
     match config.align.solver:
         case "lm":
-            return Aligner(config.align)
+            return Aligner(config.align, trace=trace)
         case "adam":
             from reloc.align.adam import AdamAligner
             from reloc.render.torch_surface import TorchSurface, chosen_device
@@ -101,7 +104,7 @@ def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer) ->
                 if isinstance(renderer, DifferentiableRenderer)
                 else TorchSurface(mesh, renderer, device=chosen_device(config.adam.device))
             )
-            return AdamAligner(config.adam, config.align.as_solved(), surface)
+            return AdamAligner(config.adam, config.align.as_solved(), surface, trace=trace)
 
 
 def make_places(config: RelocConfig, index: PlaceIndex) -> PlaceFinder:

@@ -20,6 +20,7 @@ from reloc.align.keyframe import Keyframe
 from reloc.align.layers import Kind, Layer, Layers
 from reloc.align.problem import Unknowns
 from reloc.align.torch_motion import exp_motion
+from reloc.align.trace import Trace
 from reloc.estimate import Outcome
 from reloc.geometry.se3 import SE3
 from reloc.render.differentiable import DifferentiableRenderer, Drawing
@@ -47,15 +48,22 @@ class AdamAligner:
         align: How the result is measured.
         renderer: Draws the map.
         losses: What is added to the photometric loss.
+        trace: Who wants to know of every step.
     """
 
     def __init__(
-        self, config: AdamConfig, align: AlignConfig, renderer: DifferentiableRenderer, losses: Sequence[PictureLoss] = ()
+        self,
+        config: AdamConfig,
+        align: AlignConfig,
+        renderer: DifferentiableRenderer,
+        losses: Sequence[PictureLoss] = (),
+        trace: Trace | None = None,
     ) -> None:
         self._config = config
         self._align = align
         self._renderer = renderer
         self._losses = tuple(losses)
+        self._trace = trace
 
     def align(
         self,
@@ -74,9 +82,17 @@ class AdamAligner:
             return measured(keyframe, frame, start, Outcome.TOO_FEW_POINTS, 0, self._align)
         config = self._config
         rule = DescentRule(config.learning_rate, config.steps, config.patience, config.least_decrease)
-        found = descend(problem.loss, problem.parameters, rule)
+        step = None if self._trace is None else self._trace.begin(guesses[0])
+
+        def on_step(values: Sequence[Tensor]) -> None:
+            if step is not None:
+                step(problem.unknowns(values).camera_from_world)
+
+        found = descend(problem.loss, problem.parameters, rule, on_step)
+        unknowns = problem.unknowns(found.values)
+        on_step(found.values)
         outcome = Outcome.CONVERGED if found.settled else Outcome.MAX_ITERATIONS
-        return measured(keyframe, frame, problem.unknowns(found.values), outcome, found.iterations, self._align)
+        return measured(keyframe, frame, unknowns, outcome, found.iterations, self._align)
 
 
 class _Problem:

@@ -25,6 +25,7 @@ from reloc.align.photometric import PhotometricTerm
 from reloc.align.problem import POSE_SIZE, NormalEquations, ResidualTerm, Unknowns
 from reloc.align.robust import robust_scale
 from reloc.align.solver import Solution, StopRule, linearize, solve
+from reloc.align.trace import Trace
 from reloc.estimate import Exposure, Outcome
 from reloc.geometry.se3 import SE3
 
@@ -89,11 +90,13 @@ class Aligner:
     Args:
         config: How to align.
         beside: Further reasons to prefer a pose (a silhouette, say), their cost in variances of one residual.
+        trace: Who wants to know of every step.
     """
 
-    def __init__(self, config: AlignConfig, beside: Sequence[ResidualTerm] = ()) -> None:
+    def __init__(self, config: AlignConfig, beside: Sequence[ResidualTerm] = (), trace: Trace | None = None) -> None:
         self._config = config
         self._beside = tuple(beside)
+        self._trace = trace
 
     def align(
         self,
@@ -167,7 +170,8 @@ class Aligner:
         rule = StopRule(self._config.iterations, self._config.step_px, self._config.cost_decrease, FEWEST_POINTS)
         per_unit = np.repeat([focal / keyframe.depth, focal], 3)
         beside = [WeightedTerm(one, scale**2) for one in self._beside]
-        solution = solve([term.clipped_at(clip * scale, trust), prior, *beside], start, rule, per_unit)
+        trace = None if self._trace is None else self._trace.begin(pose)
+        solution = solve([term.clipped_at(clip * scale, trust), prior, *beside], start, rule, per_unit, trace)
         return _Candidate(solution.unknowns.camera_from_world, solution)
 
     def _clip(self, level: int, levels: int) -> float:

@@ -36,10 +36,15 @@ class Descent:
     """Whether it stopped because the loss no longer fell."""
 
 
-def descend(loss: Callable[[], Tensor], parameters: Sequence[Tensor], rule: DescentRule) -> Descent:
+def descend(
+    loss: Callable[[], Tensor],
+    parameters: Sequence[Tensor],
+    rule: DescentRule,
+    on_step: Callable[[Sequence[Tensor]], None] | None = None,
+) -> Descent:
     """Move `parameters` in place along the gradient of `loss`, and return the best that was seen.
 
-    Ends early, unsettled, where the loss is no longer finite.
+    Ends early, unsettled, where the loss is no longer finite. `on_step` is called with the parameters after each step.
     """
     import torch
 
@@ -60,6 +65,8 @@ def descend(loss: Callable[[], Tensor], parameters: Sequence[Tensor], rule: Desc
         optimizer.zero_grad()
         current.backward()
         optimizer.step()
+        if on_step is not None:
+            on_step([parameter.detach() for parameter in parameters])
     return Descent(best, lowest, rule.iterations, settled=False)
 
 

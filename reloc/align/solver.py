@@ -5,7 +5,7 @@ Levenberg (1944), Marquardt (1963); damping by the diagonal of H, as in Nocedal 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from reloc.align.problem import NormalEquations, ResidualTerm, Unknowns
 from reloc.estimate import Outcome
+from reloc.geometry.se3 import SE3
 
 Array = NDArray[np.float64]
 
@@ -53,7 +54,13 @@ class Solution:
     iterations: int
 
 
-def solve(terms: Sequence[ResidualTerm], start: Unknowns, rule: StopRule, scale: Array) -> Solution:
+def solve(
+    terms: Sequence[ResidualTerm],
+    start: Unknowns,
+    rule: StopRule,
+    scale: Array,
+    trace: Callable[[SE3], None] | None = None,
+) -> Solution:
     """Return the minimum of the sum of the terms near `start`.
 
     Args:
@@ -61,6 +68,7 @@ def solve(terms: Sequence[ResidualTerm], start: Unknowns, rule: StopRule, scale:
         start: Where to begin.
         rule: When to stop.
         scale: (6,) factors that make the pose part of a step comparable with `rule.step`: pixels a metre and a radian, say.
+        trace: Called with the pose after each step that was taken.
     """
     unknowns, equations = start, linearize(terms, start)
     if equations.count < rule.fewest:
@@ -76,6 +84,8 @@ def solve(terms: Sequence[ResidualTerm], start: Unknowns, rule: StopRule, scale:
         if at_candidate.cost < equations.cost and at_candidate.count >= _KEPT_IN_VIEW * equations.count:
             decrease = (equations.cost - at_candidate.cost) / equations.cost
             unknowns, equations, damping = candidate, at_candidate, max(damping * _DAMPING_DOWN, _LEAST_DAMPING)
+            if trace is not None:
+                trace(unknowns.camera_from_world)
             if decrease < rule.cost_decrease:
                 return Solution(unknowns, equations, Outcome.CONVERGED, iteration)
         else:

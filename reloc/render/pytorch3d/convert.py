@@ -38,14 +38,15 @@ def intrinsics_to_pytorch3d(camera: PinholeCamera) -> dict[str, Any]:
 
 def uv_to_pytorch3d(uv: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return texture coordinates (..., 2) with v upwards; both span the texture from corner to corner (align_corners=False)."""
-    return np.stack([uv[..., 0], np.float32(1) - uv[..., 1]], axis=-1)
+    return np.asarray(np.stack([uv[..., 0], 1.0 - uv[..., 1]], axis=-1), np.float32)
 
 
 def maps_to_pytorch3d(levels: TextureLevels, level: int) -> NDArray[np.float32]:
     """Return (M, H, W, 3) in 0..1 one level of all textures, enlarged to one size, for PyTorch3D knows no textures of several."""
     images = [levels.image(texture, level) for texture in range(len(levels.offset))]
     size = max(image.shape[1] for image in images), max(image.shape[0] for image in images)
-    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_LINEAR) for image in images]).astype(np.float32) / 255
+    maps = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_LINEAR) for image in images])
+    return np.asarray(maps / 255, np.float32)
 
 
 def textures_to_pytorch3d(mesh: TexturedMesh, faces: NDArray[np.int64], maps: Tensor | None, device: str) -> Any:
