@@ -40,7 +40,7 @@ class Trace:
         way = [pose]
         for descent in reversed(self._descents):
             if _is_same(descent[-1], way[0]):
-                way = [*descent[:-1], *way]
+                way = descent[:-1] + way
         return way
 
 

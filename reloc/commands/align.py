@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +10,14 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from reloc.align.trace import Trace
 from reloc.build import find_lens, find_map, make_relocalizer, make_renderer
 from reloc.commands.align_mask import MaskRequest, align_masks
+from reloc.commands.animation import check_animation_path, write_animation, write_stages
 from reloc.commands.kernels import announce_compilation
 from reloc.commands.options import CameraOption, ConfigOption, IgnoreOption, InitOption, MapOption, SetOption, configuration
 from reloc.commands.overlay import check_picture_path, write_overlay
+from reloc.commands.steps import announce_cost, steps_bar
 from reloc.commands.tracking import LOST_EXIT_CODE
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError
@@ -23,6 +26,7 @@ from reloc.files import json_document
 from reloc.first_pose import first_pose
 from reloc.geometry.se3 import xyzw_from_wxyz
 from reloc.mesh.load import load_mesh
+from reloc.render.renderer import Renderer
 from reloc.sources.open import open_source
 from reloc.sources.peek import peeked
 
@@ -32,6 +36,8 @@ reloc align photo.jpg --map hall.obj --camera phone.yaml --init "0 0 1.2 0 0 0 1
 reloc align --mask object.png --map object.obj --camera phone.yaml --init "0 0 -2 0 0 0 1" --json
 reloc align photo.jpg --mask object.png --map object.glb --camera phone.yaml --init "0 0 -2 0 0 0 1"
 reloc align --rig rig.yaml --mask left=l.png --mask right=r.png --map object.obj --init "0 0 -2 0 0 0 1" --refine-scale
+reloc align photo.jpg --map hall.obj --camera phone.yaml --init "0 0 1.2 0 0 0 1" --animate fit.gif --stages fit.png
+reloc align photo.jpg --map hall.obj --camera phone.yaml --init "0 0 1.2 0 0 0 1" --set align.solver=adam
 """
 
 
@@ -67,6 +73,13 @@ def align(
     overlay: Annotated[
         Path | None, typer.Option("--overlay", metavar="PNG", help="Write a picture of image, map and fit side by side.")
     ] = None,
+    animate: Annotated[
+        Path | None,
+        typer.Option("--animate", metavar="GIF|MP4", help="Write a film of the map as it moves onto the image, with the loss."),
+    ] = None,
+    stages: Annotated[
+        Path | None, typer.Option("--stages", metavar="PNG", help="Write a picture of start, end and target side by side.")
+    ] = None,
 ) -> None:
     """Refine the pose of one image, or of the mask of an object, and say how well it fits.
 
@@ -77,14 +90,16 @@ def align(
     is lost.
     """
     announce_compilation()
-    if overlay is not None:
-        check_picture_path(overlay)
+    wanted = _Pictures(overlay, animate, stages)
+    wanted.check()
     chosen = _for_a_still(configuration(config, settings))
     if init is None:
         raise ConfigError(
             'tell where the camera is with --init "tx ty tz qx qy qz qw" or --init FILE; where nobody knows, use `reloc localize`'
         )
     if mask:
+        if animate is not None or stages is not None:
+            raise ConfigError("--animate and --stages show how an image is aligned by its texture: leave out --mask")
         request = MaskRequest(tuple(mask), image, map_, camera, rig, init, refine_scale, ignore, as_json, overlay)
         raise typer.Exit(align_masks(request, chosen))
     if image is None:
@@ -96,11 +111,46 @@ def align(
         raw, _ = peeked(source)
     mesh = load_mesh(mesh_file)
     renderer = make_renderer(chosen, mesh)
-    estimate = make_relocalizer(chosen, mesh, lens, first_pose(init, raw.timestamp_ns, raw.name), renderer=renderer).step(raw)
+    start = first_pose(init, raw.timestamp_ns, raw.name)
+    announce_cost(chosen, renderer, lens, start)
+    with steps_bar(chosen) as on_step:
+        trace = Trace(on_step)
+        heard = trace if on_step is not None or wanted.of_the_way else None
+        estimate = make_relocalizer(chosen, mesh, lens, start, renderer=renderer, trace=heard).step(raw)
     print(json_document(_record(image, estimate)) if as_json else _text(estimate), end="")
-    if overlay is not None:
-        write_overlay(overlay, estimate, renderer)
+    wanted.write(estimate, trace, renderer)
     raise typer.Exit(LOST_EXIT_CODE if estimate.verdict.is_lost else 0)
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Which pictures are wanted."""
+
+    overlay: Path | None
+    animate: Path | None
+    stages: Path | None
+
+    @property
+    def of_the_way(self) -> bool:
+        """Whether the solver's way is to be seen, not only where it ended."""
+        return self.animate is not None or self.stages is not None
+
+    def check(self) -> None:
+        """Raise `OutputError` where a name asks for a format that is not written."""
+        for picture in (self.overlay, self.stages):
+            if picture is not None:
+                check_picture_path(picture)
+        if self.animate is not None:
+            check_animation_path(self.animate)
+
+    def write(self, estimate: Estimate, trace: Trace, renderer: Renderer) -> None:
+        """Write what is wanted."""
+        if self.overlay is not None:
+            write_overlay(self.overlay, estimate, renderer)
+        if self.animate is not None:
+            write_animation(self.animate, trace.way_to(estimate.camera_from_world), estimate, renderer)
+        if self.stages is not None:
+            write_stages(self.stages, trace.way_to(estimate.camera_from_world), estimate, renderer)
 
 
 def _for_a_still(config: RelocConfig) -> RelocConfig:

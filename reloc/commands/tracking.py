@@ -16,6 +16,7 @@ from reloc.commands.kernels import announce_compilation
 from reloc.commands.known_views import find_places
 from reloc.commands.progress import progress_bar
 from reloc.commands.run_folder import begin_folder, check_folder, read_summary, written_files
+from reloc.commands.steps import announce_cost
 from reloc.config import RelocConfig
 from reloc.estimate import Estimate, Verdict
 from reloc.evaluate.inputs import RunInputs, absolute
@@ -69,6 +70,7 @@ def track_into_folder(request: Request) -> int:
         start = None if request.init is None else first_pose(request.init, raw.timestamp_ns, raw.name)
         mesh = load_mesh(mesh_file)
         renderer = make_renderer(request.config, mesh)
+        announce_cost(request.config, renderer, lens, start)
         places = find_places(request.config, mesh, mesh_file, renderer, request.index, needed=start is None)
         relocalizer = make_relocalizer(request.config, mesh, lens, start, renderer=renderer, places=places)
         begin_folder(request.out, request.config, header())

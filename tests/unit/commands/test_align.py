@@ -73,6 +73,41 @@ def test_a_file_of_poses_and_text_for_people(made_recording: Path, tmp_path: Pat
     assert picture.std() > 20
 
 
+def _film(path: Path) -> list[np.ndarray]:
+    import av
+
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "mp4"])
+def test_the_way_of_the_solver_is_shown(made_recording: Path, tmp_path: Path, suffix: str) -> None:
+    truth = load_tum(made_recording / "groundtruth.txt").pose(3)
+    guess = SE3.exp([0.05, -0.04, 0.02, 0.02, -0.03, 0.01]) @ truth
+    film, stages = tmp_path / f"way.{suffix}", tmp_path / "stages.png"
+    result = _align(made_recording, "--init", _pose_text(guess), "--animate", film, "--stages", stages)
+    assert result.exit_code == 0
+    frames = _film(film)
+    assert len(frames) > 10  # frames that do not change are one in a GIF
+    assert np.ptp([frame.shape for frame in frames], axis=0).max() == 0
+    picture = cv2.imread(str(stages)).astype(float)
+    start, end, target = (picture[30:, x : x + 320].mean(axis=2) for x in (0, 328, 656))
+    # The map ends on the image, and did not begin there.
+    assert np.corrcoef(end.ravel(), target.ravel())[0, 1] > np.corrcoef(start.ravel(), target.ravel())[0, 1] + 0.1
+
+
+def test_first_order_descent_aligns_and_is_shown(made_recording: Path, tmp_path: Path) -> None:
+    truth = load_tum(made_recording / "groundtruth.txt").pose(3)
+    guess = SE3.exp([0.02, -0.01, 0.01, 0.005, -0.01, 0.005]) @ truth
+    settings = ["--set", "align.solver=adam", "--set", "adam.width_px=80", "--set", "adam.steps=25"]
+    result = _align(made_recording, "--init", _pose_text(guess), "--json", "--animate", tmp_path / "way.gif", *settings)
+    found = _found(result)
+    *translation, _, _, _, _ = found["world_from_camera"]
+    assert np.linalg.norm(translation - truth.translation) < 0.02
+    assert len(found["exposure"]["gain"]) == 3
+    assert len(_film(tmp_path / "way.gif")) > 15
+
+
 def test_an_image_of_something_else_is_lost(made_recording: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.full((240, 320), 255, np.uint8))
     result = _align(made_recording, "--init", made_recording / "groundtruth.txt", "--ignore", tmp_path / "mask.png", "--json")
@@ -85,3 +120,5 @@ def test_what_is_missing_or_wrong_is_said(made_recording: Path, tmp_path: Path) 
         _align(made_recording)
     with pytest.raises(OutputError, match=r"\.png"):
         _align(made_recording, "--init", "0 0 0 0 0 0 1", "--overlay", tmp_path / "fit.tiff")
+    with pytest.raises(OutputError, match=r"\.gif, \.mp4; found `\.avi`"):
+        _align(made_recording, "--init", "0 0 0 0 0 0 1", "--animate", tmp_path / "fit.avi")
