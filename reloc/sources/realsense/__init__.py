@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from reloc.sources.options import CameraOptions
+from reloc.sources.realsense.apart import ApartRecording
 from reloc.sources.realsense.devices import RealSenseDevice, find_device, list_realsense, restarted
-from reloc.sources.realsense.recording import is_realsense_recording, load_recording
+from reloc.sources.realsense.recording import is_realsense_recording
 from reloc.sources.realsense.source import RealSenseSource
 
 __all__ = [
@@ -29,9 +30,9 @@ def open_realsense(serial: str | None = None, options: CameraOptions | None = No
     return RealSenseSource(find, options or CameraOptions(), partial(restarted, find))
 
 
-def open_realsense_recording(path: Path, *, depth: bool = False) -> RealSenseSource:
-    """Return a `.db3` or `.bag` file that librealsense recorded, read without losing a frame.
+def open_realsense_recording(path: Path, *, depth: bool = False) -> ApartRecording:
+    """Return a `.db3` or `.bag` file that librealsense recorded, read without losing a frame, by a process of its own.
 
     Raises `SourceError` if it cannot be read, `CalibrationError` if its lens is of no known kind.
     """
-    return RealSenseSource(partial(load_recording, path), CameraOptions(depth=depth), None)
+    return ApartRecording(path, depth=depth)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
+import signal
 import sqlite3
 import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 rs = pytest.importorskip("pyrealsense2", exc_type=ImportError)  # without libusb it is there and cannot be loaded
@@ -144,6 +147,36 @@ def test_a_recording_that_cannot_be_read_says_so(tmp_path: Path, recording: Path
     for name, words in (("cut", "interrupted"), ("text", "could not be opened"), ("absent", "not found")):
         with pytest.raises(SourceError, match=rf"{words}.*{name}\.db3"):
             open_realsense_recording(tmp_path / f"{name}.db3")
+
+
+def _reader(before: set[psutil.Process]) -> psutil.Process:
+    (reader,) = set(psutil.Process().children()) - before
+    return reader
+
+
+def test_a_library_that_dies_is_an_error_and_does_not_take_us_with_it(recording: Path) -> None:
+    before = set(psutil.Process().children())
+    frames = iter(open_realsense_recording(recording))
+    next(frames)
+    _reader(before).send_signal(signal.SIGSEGV)
+    with pytest.raises(SourceError, match=r"damaged.*SIGSEGV.*Küche\.db3"):
+        list(frames)
+
+
+def test_what_the_library_says_of_a_recording_reaches_our_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    camera = SoftCamera()
+    path = camera.recorded(tmp_path / "a.db3", lambda: camera.show_all([10.0, 43.0, 43.0, 76.0]))
+    assert len(list(open_realsense_recording(path))) == 3
+    assert "left out: its time is not later" in caplog.text
+
+
+def test_a_source_that_nobody_reads_leaves_no_process_behind(recording: Path) -> None:
+    before = set(psutil.Process().children())
+    source = open_realsense_recording(recording)
+    reader = _reader(before)
+    del source
+    gc.collect()
+    assert not reader.is_running()
 
 
 def test_depth_that_was_not_recorded_and_images_that_are_missing_are_named(tmp_path: Path) -> None:
