@@ -11,6 +11,7 @@ from reloc.align.aligner import Aligner, FrameAligner
 from reloc.align.trace import Trace
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError, MeshError
+from reloc.files import path_of
 from reloc.geometry.calibration import load_calibration
 from reloc.geometry.lens import LensCamera
 from reloc.geometry.se3 import SE3
@@ -205,7 +206,7 @@ def find_map(asked: Path | None, source: str) -> Path:
     """Return the mesh to track against: the one asked for, or the one that a recording brings along in its `map` folder."""
     if asked is not None:
         return find_mesh(asked)
-    brought = Path(source).expanduser() / "map"
+    brought = path_of(source) / "map"
     if brought.is_dir():
         return find_mesh(brought)
     raise ConfigError("there is no map: name one with --map MESH; only a recording that holds a folder `map` can do without")

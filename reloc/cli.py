@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -68,6 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         make_app(_wanted(arguments))(arguments, prog_name="reloc")
     except RelocError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"error: a file cannot have a name as long as this one: {str(error.filename)[:80]}…", file=sys.stderr)
         sys.exit(1)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import threading
+import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,25 @@ from typing import Any
 import numpy as np
 
 from reloc.errors import OutputError
+
+NPY_FAULTS = (ValueError, EOFError, SyntaxError, tokenize.TokenError, RecursionError, TypeError, KeyError, OverflowError)
+"""What NumPy raises for a damaged file of its own format: it reads the header as Python reads a literal."""
+
+
+def path_of(text: str) -> Path:
+    """Return the path that a person has typed, with ~ for their home; somebody's who does not exist stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def exists(path: Path) -> bool:
+    """Tell whether something is there; not under a name that no file can have."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reloc.errors import ConfigError, RelocError
 from reloc.evaluate.groundtruth import load_groundtruth
+from reloc.files import exists, path_of
 from reloc.frame import NANOSECONDS_PER_SECOND
 from reloc.geometry.colmap_images import colmap_model, load_colmap_images
 from reloc.geometry.pose_text import POSE_FORM, parse_pose
@@ -28,11 +29,11 @@ def first_pose(init: str, timestamp_ns: int, name: str = "") -> SE3:
     A trajectory is a TUM file, or what a recording, a dataset or a run brings along. The folder of a COLMAP model gives the pose
     of the image that is called like the first frame, `name`. Raises `ConfigError` for anything else.
     """
-    path = Path(init).expanduser()
-    named = _named(path, name)
+    path = path_of(init)
+    named = _named(path, name) if exists(path) else None
     if named is not None:
         return named
-    if init and (path.exists() or _SCHEME.match(init)):
+    if init and (exists(path) or _SCHEME.match(init)):
         return _nearest(path, timestamp_ns)
     if len(init.split()) > 1:
         return parse_pose(init)
@@ -46,8 +47,8 @@ def some_pose(init: str) -> SE3:
 
     Raises `ConfigError` as `first_pose` does.
     """
-    path = Path(init).expanduser()
-    if not path.exists():
+    path = path_of(init)
+    if not exists(path):
         return first_pose(init, 0)
     try:
         if (model := colmap_model(path)) is not None:
@@ -88,6 +89,8 @@ def _nearest(path: Path, timestamp_ns: int) -> SE3:
         index = trajectory.nearest(timestamp_ns)
     except RelocError as error:
         raise ConfigError(f"no first pose: {error}", None if error.path else path) from error
+    except OSError as error:
+        raise ConfigError(f"no first pose: {error.strerror or error}", str(path)[:200]) from error
     gap_s = abs(int(trajectory.timestamps_ns[index]) - timestamp_ns) / NANOSECONDS_PER_SECOND
     if gap_s > _LARGEST_GAP_S:
         _log.warning(

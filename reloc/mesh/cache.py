@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from reloc.errors import OutputError
-from reloc.files import write_atomically
+from reloc.files import NPY_FAULTS, write_atomically
 from reloc.mesh.raw import FileStamp
 from reloc.mesh.textured_mesh import TexturedMesh
 
@@ -163,7 +163,7 @@ def _stamps(manifest: dict[str, Any]) -> list[FileStamp]:
 
 
 def _read_entry(data: Path, manifest: dict[str, Any]) -> CachedMesh:
-    """Map the arrays and check that indices stay inside them: compiled code trusts that."""
+    """Map the arrays and check that indices stay inside them and numbers are numbers: compiled code trusts that."""
     vertices = _typed(data / "vertices.npy", np.float32, (-1, 3))
     faces = _typed(data / "faces.npy", np.int32, (-1, 3))
     count = len(faces)
@@ -178,6 +178,7 @@ def _read_entry(data: Path, manifest: dict[str, Any]) -> CachedMesh:
         textures = [_typed(data / f"texture_{i}.npy", np.uint8, (-1, -1, 3)) for i in range(int(manifest["textures"]))]
         _check_index(material, len(textures))
     _check_index(faces, len(vertices))
+    _check_finite(vertices, uv)
     mesh = TexturedMesh(vertices, faces, uv, material, tuple(textures), colors, str(manifest["name"]), derived=data)
     return CachedMesh(mesh, bool(manifest["colored"]), tuple(map(str, manifest["notes"])))
 
@@ -185,6 +186,11 @@ def _read_entry(data: Path, manifest: dict[str, Any]) -> CachedMesh:
 def _check_index(index: NDArray[Any], count: int) -> None:
     if not len(index) or index.min() < 0 or index.max() >= count:
         raise ValueError("an index is out of range")
+
+
+def _check_finite(*arrays: NDArray[Any]) -> None:
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise ValueError("a number is not finite")
 
 
 def _typed(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -204,8 +210,14 @@ def _save(path: Path, array: NDArray[Any]) -> None:
 
 
 def _map(path: Path) -> NDArray[Any]:
-    """Map an array, copy on write: compiled code then sees the type of an array freshly made, and the file stays as it is."""
-    array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False).view(np.ndarray)
+    """Map an array, copy on write: compiled code then sees the type of an array freshly made, and the file stays as it is.
+
+    Raises `ValueError` for a damaged file.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False).view(np.ndarray)
+    except NPY_FAULTS as error:
+        raise ValueError(f"{path.name} is damaged") from error
     return array
 
 

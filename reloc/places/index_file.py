@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc.errors import MeshError
-from reloc.files import write_atomically
+from reloc.files import NPY_FAULTS, write_atomically
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.places.cells import Cells
 from reloc.places.features import DESCRIPTOR_SIZE
@@ -93,7 +93,7 @@ def load_index(path: Path, mesh: TexturedMesh) -> PlaceIndex:
         raise MeshError(f"there is no such index of known views; {advice}", path) from error
     except OSError as error:
         raise MeshError(f"the index of known views cannot be read: {error.strerror or error}", path) from error
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (*NPY_FAULTS, zipfile.BadZipFile, NotImplementedError) as error:
         raise MeshError(f"the index of known views is damaged or something else ({error}); {advice}", path) from error
     if arrays["version"][0] != FORMAT_VERSION:
         raise MeshError(f"the index of known views was made by another version of reloc; {advice}", path)

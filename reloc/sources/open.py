@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reloc.errors import SourceError
+from reloc.files import exists, path_of
 from reloc.sources.datasets import SCHEMES as DATASETS
 from reloc.sources.datasets import named_dataset, open_dataset, recognised_dataset
 from reloc.sources.decode import IMAGE_SUFFIXES
@@ -72,7 +73,7 @@ def open_source(
 
 
 def _open(spec: str, fps: float | None) -> FrameSource:
-    path = Path(spec).expanduser()
+    path = path_of(spec)
     if not spec:
         raise SourceError(f"The source has no name. {_EXPECTED}")
     if path.is_dir():
@@ -86,8 +87,8 @@ def _open(spec: str, fps: float | None) -> FrameSource:
     if scheme and scheme[1].lower() in SCHEMES:
         return SCHEMES[scheme[1].lower()](spec)
     bag, _, topic = spec.rpartition("#")
-    if bag and Path(bag).expanduser().exists():
-        return open_bag(Path(bag).expanduser(), topic)
+    if bag and exists(path_of(bag)):
+        return open_bag(path_of(bag), topic)
     if glob.has_magic(spec):
         return _open_pattern(str(path), fps)
     if scheme:

@@ -68,6 +68,14 @@ def test_wrong_usage_is_code_2(arguments: list[str], text: str) -> None:
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.parametrize("option", ["--map", "--camera", "--init"])
+def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path, option: str) -> None:
+    found = _reloc("align", "image.png", option, "a" * 300)
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: ")
+    assert len(found.stderr.splitlines()) == 1
+
+
 def test_unknown_errors_show_where_they_come_from(tmp_path: Path) -> None:
     program = (
         "import reloc.config\nfrom reloc.cli import main\n"

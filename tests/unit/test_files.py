@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reloc.errors import OutputError
-from reloc.files import json_document, json_line, write_atomically
+from reloc.files import exists, json_document, json_line, path_of, write_atomically
 
 
 def _refuse(constant: str) -> None:
@@ -21,6 +21,18 @@ def test_numbers_that_json_lacks_become_null_and_arrays_become_lists() -> None:
     assert json.loads(json_line(value), parse_constant=_refuse) == expected
     assert json.loads(json_document(value), parse_constant=_refuse) == expected
     assert "\n" not in json_line(value)
+
+
+def test_a_path_is_what_a_shell_makes_of_it_and_nobody_has_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert path_of("~/a") == tmp_path / "a"
+    assert path_of("~nobody-of-this-name/a") == Path("~nobody-of-this-name/a")
+
+
+def test_under_an_impossible_name_there_is_nothing(tmp_path: Path) -> None:
+    assert exists(tmp_path)
+    assert not exists(tmp_path / "a")
+    assert not exists(tmp_path / ("a" * 300))
 
 
 def test_a_file_is_replaced_whole_and_its_folders_are_made(tmp_path: Path) -> None:

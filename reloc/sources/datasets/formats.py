@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from reloc.errors import SourceError
+from reloc.files import path_of
 from reloc.sources.datasets import arkitscenes, colmap, euroc, kitti, nerfstudio, numbered, tum_rgbd
 from reloc.sources.datasets.dataset import DatasetFormat
 from reloc.sources.images import ImageSequence
@@ -36,7 +37,7 @@ def named_dataset(spec: str) -> tuple[DatasetFormat, Path] | None:
     found = next((one for one in _FORMATS if colon and one.scheme == scheme.lower()), None)
     if found is None:
         return None
-    folder = Path(rest).expanduser()
+    folder = path_of(rest)
     if not folder.is_dir():
         raise SourceError(f"“{scheme}:” is to be followed by a folder with a dataset of the kind {found.title}", folder)
     return found, folder

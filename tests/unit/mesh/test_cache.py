@@ -149,6 +149,18 @@ def replace_array(name: str, array: np.ndarray) -> object:
     return lambda folder: np.save(next(entry(folder).glob(f"data-*/{name}.npy")), array, allow_pickle=True)
 
 
+def replace_header(text: bytes) -> object:
+    """NumPy reads a header as Python reads a literal, and raises what Python raises."""
+
+    def apply(folder: Path) -> None:
+        path = next(entry(folder).glob("data-*/vertices.npy"))
+        data = path.read_bytes()
+        end = 10 + int.from_bytes(data[8:10], "little")
+        path.write_bytes(data[:10] + text.ljust(end - 11) + b"\n" + data[end:])
+
+    return apply
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -176,6 +188,12 @@ def replace_array(name: str, array: np.ndarray) -> object:
         replace_array("material", np.array([0], np.int16)),
         replace_array("texture_0", np.zeros((8, 8), np.uint8)),
         replace_array("vertices", np.array([{"a": "pickle"}], object)),
+        replace_array("uv", np.full((1, 3, 2), np.nan, np.float32)),
+        replace_array("vertices", np.full((4, 3), np.inf, np.float32)),
+        replace_header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3"),
+        replace_header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (4\0, 3), }"),
+        replace_header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999, 3), }"),
+        replace_header(b"[" * 110),
     ],
 )
 def test_a_damaged_entry_is_made_anew(damage: object, square: Path, own_cache: Path, parsed: list[Path]) -> None:
