@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from reloc.commands.known_views import find_places
 from reloc.commands.live_line import live_line
 from reloc.commands.run_folder import begin_folder, check_folder, read_summary, written_files
 from reloc.commands.stopping import StopRequest, stop_request
-from reloc.commands.tracking import LOST_EXIT_CODE, header, timing
+from reloc.commands.tracking import LOST_EXIT_CODE, header, next_steps, timing
 from reloc.config import RelocConfig
 from reloc.estimate import Estimate, Verdict
 from reloc.first_pose import first_pose, some_pose
@@ -102,7 +102,7 @@ def track_live(request: LiveRequest) -> int:
                 idle=outputs.summary.refresh,
                 stop=_until(stop, request.duration_s),
             )
-    _report(result, request)
+    _report(result, request, camera.info)
     return 0 if stop() else _exit_code(result)
 
 
@@ -160,21 +160,28 @@ def _make_outputs(request: LiveRequest, room: _Room, camera: LiveCamera) -> _Out
     summary = SummarySink(request.out / SUMMARY, lens=room.lens, figures=figures)
     files = make_text_files(request.config, request.out, summary)
     live = request.config.live
-    health: list[Sink] = (
-        [_Announced("health", HealthSink(HealthState(camera.status, statuses), live.health_port))] if live.health else []
-    )
+    health: list[Sink] = []
+    if live.health:
+        served = HealthSink(HealthState(camera.status, statuses), live.health_port)
+        health.append(_Announced("health", served, ("/health", "/metrics")))
     return _Outputs([*files, *health, *queued], summary)
 
 
 class _Announced:
-    """A sink that can be visited, and says where."""
+    """A sink that can be visited, and says where.
 
-    def __init__(self, what: str, sink: RerunSink | HealthSink) -> None:
-        self._what, self._sink = what, sink
+    Args:
+        what: Its name for people.
+        sink: The sink.
+        paths: What there is below its address; nothing for the address itself.
+    """
+
+    def __init__(self, what: str, sink: RerunSink | HealthSink, paths: Sequence[str] = ("",)) -> None:
+        self._what, self._sink, self._paths = what, sink, paths
 
     def open(self, info: SourceInfo, camera: PinholeCamera) -> None:
         self._sink.open(info, camera)
-        print(f"{self._what} is at {self._sink.url}", file=sys.stderr)
+        print(f"{self._what} is at {' and '.join(f'{self._sink.url}{path}' for path in self._paths)}", file=sys.stderr)
 
     def write(self, estimate: Estimate) -> None:
         self._sink.write(estimate)
@@ -207,13 +214,15 @@ def _exit_code(result: RunResult) -> int:
     return LOST_EXIT_CODE if result.is_lost else 0
 
 
-def _report(result: RunResult, request: LiveRequest) -> None:
+def _report(result: RunResult, request: LiveRequest, info: SourceInfo) -> None:
     """Print what a person wants to know after a run."""
     summary = read_summary(request.out)
     counts = ", ".join(f"{result.verdicts.get(verdict, 0)} {verdict}" for verdict in Verdict)
     print(f"{result.frames} frames: {counts}; {summary.get('dropped', 0)} dropped")
     print(timing(summary.get("milliseconds")))
     print(f"{request.out}: {', '.join(written_files(request.out))}")
+    for hint in next_steps(request.out, info):
+        print(f"next: {hint}")
     if result.failed_sinks:
         print(f"error: {', '.join(result.failed_sinks)} failed on the way, see above", file=sys.stderr)
     elif result.is_lost:

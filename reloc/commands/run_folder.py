@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from reloc.build import CONFIG, FRAMES, MCAP, SESSION, SUMMARY, TRAJECTORY
+from reloc.build import CONFIG, FRAMES, MCAP, RECORDING, SESSION, SUMMARY, TRAJECTORY
 from reloc.config import RelocConfig, dump_config
 from reloc.errors import OutputError
 from reloc.files import write_atomically
@@ -46,8 +46,9 @@ def begin_folder(out: Path, config: RelocConfig, header: str) -> None:
 
 
 def written_files(out: Path) -> list[str]:
-    """Return the names of the files of a run that are in a folder."""
-    return [name for name in _OUR_FILES if (out / name).is_file()]
+    """Return the names of the files of a run that are in a folder, and of the recordings in it."""
+    recordings = sorted(f"{folder.name}/" for folder in out.glob(f"{RECORDING}*") if folder.is_dir())
+    return [*(name for name in _OUR_FILES if (out / name).is_file()), *recordings]
 
 
 def read_summary(out: Path) -> dict[str, object]:

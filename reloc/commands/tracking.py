@@ -149,7 +149,7 @@ def _report(result: RunResult, request: Request, info: SourceInfo) -> None:
     print(f"{result.frames} frames: {counts}{' (stopped before the end)' if result.stopped else ''}")
     print(timing(read_summary(request.out).get("milliseconds")))
     print(f"{request.out}: {', '.join(written_files(request.out))}")
-    for hint in _next_steps(request, info):
+    for hint in next_steps(request.out, info, request.every):
         print(f"next: {hint}")
     if result.failed_sinks:
         print(f"error: {', '.join(result.failed_sinks)} failed on the way, see above; its file ends there", file=sys.stderr)
@@ -164,18 +164,22 @@ def timing(stages: object) -> str:
     """Return in words how long a frame took, from the `milliseconds` of a summary."""
     if not isinstance(stages, Mapping) or "total" not in stages:
         return "no timings"
-    slowest = sorted((name for name in stages if name != "total"), key=lambda name: -stages[name]["median"])
+    slowest = sorted((name for name in stages if name not in ("total", "latency")), key=lambda name: -stages[name]["median"])
     shares = ", ".join(f"{name} {stages[name]['median']:.1f}" for name in slowest[:_STAGES_SHOWN])
-    total = stages["total"]
-    return f"{total['median']:.1f} ms a frame in the median, {total['p95']:.1f} ms for 95 of 100 ({shares})"
+    latency = "" if "latency" not in stages else f"; from exposure to pose {_milliseconds(stages['latency'])}"
+    return f"{_milliseconds(stages['total'], ' a frame')} ({shares}){latency}"
 
 
-def _next_steps(request: Request, info: SourceInfo) -> list[str]:
-    out = shlex.quote(str(request.out))
+def _milliseconds(figures: Mapping[str, float], of: str = "") -> str:
+    return f"{figures['median']:.1f} ms{of} in the median, {figures['p95']:.1f} ms for 95 of 100"
+
+
+def next_steps(out: Path, info: SourceInfo, every: int = 1) -> list[str]:
+    """Return the commands that a person may want to give after a run."""
     steps = []
     if info.groundtruth is not None:
-        every = "" if request.every == 1 else f" --every {request.every}"
-        steps.append(f"reloc evaluate {out} --groundtruth {shlex.quote(str(info.groundtruth))}{every}")
-    if (request.out / SESSION).is_file():
-        steps.append(f"rerun {shlex.quote(str(request.out / SESSION))}")
+        more = "" if every == 1 else f" --every {every}"
+        steps.append(f"reloc evaluate {shlex.quote(str(out))} --groundtruth {shlex.quote(str(info.groundtruth))}{more}")
+    if (out / SESSION).is_file():
+        steps.append(f"rerun {shlex.quote(str(out / SESSION))}")
     return steps
