@@ -14,6 +14,7 @@ from reloc.align.trace import Trace
 from reloc.build import find_lens, find_map, make_relocalizer, make_renderer
 from reloc.commands.align_mask import MaskRequest, align_masks
 from reloc.commands.animation import check_animation_path, write_animation, write_stages
+from reloc.commands.clicking import beginning
 from reloc.commands.kernels import announce_compilation
 from reloc.commands.options import CameraOption, ConfigOption, IgnoreOption, InitOption, MapOption, SetOption, configuration
 from reloc.commands.overlay import check_picture_path, write_overlay
@@ -23,7 +24,6 @@ from reloc.config import RelocConfig
 from reloc.errors import ConfigError
 from reloc.estimate import Estimate
 from reloc.files import json_document
-from reloc.first_pose import first_pose
 from reloc.geometry.se3 import xyzw_from_wxyz
 from reloc.mesh.load import load_mesh
 from reloc.render.renderer import Renderer
@@ -111,7 +111,7 @@ def align(
         raw, _ = peeked(source)
     mesh = load_mesh(mesh_file)
     renderer = make_renderer(chosen, mesh)
-    start = first_pose(init, raw.timestamp_ns, raw.name)
+    start = beginning(init, raw, lens, mesh, renderer)
     announce_cost(chosen, renderer, lens, start)
     with steps_bar(chosen) as on_step:
         trace = Trace(on_step)

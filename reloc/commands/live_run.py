@@ -22,6 +22,7 @@ from reloc.build import (
     make_undistorter,
     make_viewer,
 )
+from reloc.commands.clicking import refuse_click
 from reloc.commands.kernels import announce_compilation
 from reloc.commands.known_views import find_places
 from reloc.commands.live_line import live_line
@@ -78,6 +79,7 @@ class LiveRequest:
 def track_live(request: LiveRequest) -> int:
     """Track until the end, say how it went, and return the exit code. Raises `RelocError` where it cannot begin."""
     announce_compilation()
+    refuse_click(request.init)
     with stop_request() as stop:
         open_again = partial(open_camera, request.camera, request.options)
         source = open_again()

@@ -28,10 +28,11 @@ InitOption = Annotated[
     str | None,
     typer.Option(
         "--init",
-        metavar="POSE|FILE",
+        metavar="POSE|FILE|click",
         help="Where the camera is at first: “tx ty tz qx qy qz qw” (world_from_camera, metres), or a trajectory, of which the "
         "pose nearest in time to the first frame is taken: a TUM file, or a recording, dataset or run that has poses; or a "
-        "COLMAP model that knows the first image by its name. Default: looked for among the known views of the map.",
+        "COLMAP model that knows the first image by its name; or `click`, to say it on a page with the mouse. Default: looked "
+        "for among the known views of the map.",
     ),
 ]
 IndexOption = Annotated[

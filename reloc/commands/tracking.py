@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from reloc import __version__
 from reloc.build import SESSION, find_lens, find_map, make_files, make_relocalizer, make_renderer, make_viewer
+from reloc.commands.clicking import beginning
 from reloc.commands.kernels import announce_compilation
 from reloc.commands.known_views import find_places
 from reloc.commands.progress import progress_bar
@@ -20,7 +21,6 @@ from reloc.commands.steps import announce_cost
 from reloc.config import RelocConfig
 from reloc.estimate import Estimate, Verdict
 from reloc.evaluate.inputs import RunInputs, absolute
-from reloc.first_pose import first_pose
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera
 from reloc.mesh.load import load_mesh
@@ -67,9 +67,9 @@ def track_into_folder(request: Request) -> int:
         mesh_file, lens = find_map(request.map, request.source), find_lens(request.camera, source.info)
         check_folder(request.out, overwrite=request.overwrite)
         raw, frames = peeked(source)
-        start = None if request.init is None else first_pose(request.init, raw.timestamp_ns, raw.name)
         mesh = load_mesh(mesh_file)
         renderer = make_renderer(request.config, mesh)
+        start = beginning(request.init, raw, lens, mesh, renderer)
         announce_cost(request.config, renderer, lens, start)
         places = find_places(request.config, mesh, mesh_file, renderer, request.index, needed=start is None)
         relocalizer = make_relocalizer(request.config, mesh, lens, start, renderer=renderer, places=places)
