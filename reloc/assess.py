@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
 from reloc.align.aligner import Alignment
-from reloc.estimate import Outcome, Quality
+from reloc.estimate import Measurement, Outcome, Quality
 
 Array = NDArray[np.float64]
 
@@ -69,6 +69,12 @@ class Assessment:
     model_covariance: Array
     """(6, 6) of the part that stays from frame to frame."""
     quality: Quality
+
+    def measurement(self, alignment: Alignment, depth: float) -> Measurement | None:
+        """Return what a smoother needs of the alignment that was assessed, or None where it is not believed."""
+        if not self.believed:
+            return None
+        return Measurement(alignment.camera_from_world, self.noise_covariance, self.model_covariance, depth)
 
 
 def residual_covariance(alignment: Alignment) -> Array:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from reloc.sinks.rerun_viewer import RerunSink
 
 TRAJECTORY, FRAMES, SUMMARY, CONFIG, SESSION = "trajectory.txt", "frames.jsonl", "summary.json", "config.yaml", "session.rrd"
-MCAP, RECORDING = "session.mcap", "recording"
+MCAP, RECORDING, SMOOTH = "session.mcap", "recording", "smooth"
 
 
 def make_undistorter(config: RelocConfig, lens: LensCamera) -> Undistorter:

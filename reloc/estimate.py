@@ -105,6 +105,19 @@ class Quality:
 
 
 @dataclass(frozen=True, eq=False)
+class Measurement:
+    """What the image alone says of the pose, before a filter has taken part: what a smoother needs."""
+
+    camera_from_world: SE3
+    noise_covariance: Array
+    """(6, 6) of the part of its error that is new in every frame."""
+    model_covariance: Array
+    """(6, 6) of the part that stays from frame to frame."""
+    depth: float
+    """Median depth of the scene in metres."""
+
+
+@dataclass(frozen=True, eq=False)
 class Estimate:
     """Where the camera was at one frame, how sure we are, and what it took."""
 
@@ -127,6 +140,8 @@ class Estimate:
     """What is weak about this view, in no order; never empty when it is LIMITED, always when it is TRACKED."""
     keyframe_renewed: bool = False
     """Whether the surface was rendered anew for this frame."""
+    measurement: Measurement | None = None
+    """None where the alignment is not believed."""
 
     @property
     def world_from_camera(self) -> SE3:

@@ -77,12 +77,18 @@ class MotionModel:
         seconds = (timestamp_ns - state.timestamp_ns) / NANOSECONDS_PER_SECOND
         moving_s, fading = self._while_unseen(seconds)
         moved = SE3.exp(state.twist * moving_s)
-        transition = np.eye(12)
-        transition[:6, :6] = moved.adjoint()
-        transition[:6, 6:] = seconds * np.eye(6)
-        noise = self._noise(abs(seconds), depth)
-        covariance = _filter(state.covariance, transition, noise).P
+        noise = self.noise(abs(seconds), depth)
+        covariance = _filter(state.covariance, self.transition(state, timestamp_ns), noise).P
         return MotionState(timestamp_ns, (moved @ state.camera_from_world).normalized(), fading * state.twist, covariance)
+
+    def transition(self, state: MotionState, timestamp_ns: int) -> Array:
+        """Return (12, 12) what an error of a state becomes when the state is predicted."""
+        seconds = (timestamp_ns - state.timestamp_ns) / NANOSECONDS_PER_SECOND
+        moving_s, _ = self._while_unseen(seconds)
+        result = np.eye(12)
+        result[:6, :6] = SE3.exp(state.twist * moving_s).adjoint()
+        result[:6, 6:] = seconds * np.eye(6)
+        return result
 
     def _while_unseen(self, seconds: float) -> tuple[float, float]:
         """Return for how many seconds the velocity counts over a gap between frames, and what share is left of it.
@@ -118,9 +124,9 @@ class MotionModel:
         """Return (6, 6) of what a camera, of whose speed nothing is known, may have done in a time for which it was not seen."""
         config = self._config
         speeds = np.repeat([config.first_speed_share * depth, config.first_angular_speed], 3)
-        return np.asarray(np.diag((speeds * seconds) ** 2) + self._noise(seconds, depth)[:6, :6])
+        return np.asarray(np.diag((speeds * seconds) ** 2) + self.noise(seconds, depth)[:6, :6])
 
-    def _noise(self, seconds: float, depth: float) -> Array:
+    def noise(self, seconds: float, depth: float) -> Array:
         """Return (12, 12) the process noise of a white acceleration of the configured size over a second."""
         config = self._config
         density = np.repeat([config.acceleration_share * depth, config.angular_acceleration], 3) ** 2

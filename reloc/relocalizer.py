@@ -262,6 +262,7 @@ def _estimate(
         milliseconds=milliseconds,
         weaknesses=said.weaknesses,
         keyframe_renewed=renewed,
+        measurement=attempt.assessment.measurement(alignment, attempt.keyframe.depth),
     )
 
 

@@ -124,3 +124,7 @@ CENTRAL_DIFFERENCES = 0.02
 # (1 to 2 mm, 0.04°). 1.8 mm and 0.04° measured over 8 frames, 2.3 mm and 0.05° over 24.
 CUT_M = 4e-3
 CUT_DEG = 0.1
+# Motions of ten micrometres, in units of one: their products, by which SE(3) is curved there, are a hundred thousandth of them.
+TINY_MOTION = 5e-5
+# The last frame of a smoother has seen what the filter had, but is linearised about the smoothed path: 2e-5 measured.
+LINEARISED = 1 + 1e-4

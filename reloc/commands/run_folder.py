@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from reloc.build import CONFIG, FRAMES, MCAP, RECORDING, SESSION, SUMMARY, TRAJECTORY
+from reloc.build import CONFIG, FRAMES, MCAP, RECORDING, SESSION, SMOOTH, SUMMARY, TRAJECTORY
 from reloc.config import RelocConfig, dump_config
 from reloc.errors import OutputError
 from reloc.files import write_atomically
@@ -41,6 +41,8 @@ def begin_folder(out: Path, config: RelocConfig, header: str) -> None:
     try:
         for name in stale:
             (out / name).unlink(missing_ok=True)
+        for name in _OUR_FILES:
+            (out / SMOOTH / name).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"a file of the earlier run cannot be removed: {error.strerror or error}", out) from error
 

@@ -52,12 +52,20 @@ def track(
     fps: Annotated[
         float | None, typer.Option("--fps", help="Frames a second of images that bring no timestamps. [default: 30]")
     ] = None,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Then go through it backwards: fills gaps and smooths all poses, into DIR/smooth.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files in DIR that are not an earlier run's.")] = False,
 ) -> None:
     """Tell where the camera was at every frame of a recording.
 
     DIR gets trajectory.txt (TUM format, only poses that are believed), frames.jsonl (all that is known of every frame),
     summary.json (verdicts, milliseconds, versions), config.yaml (all settings) and, with --viewer save, session.rrd.
+
+    With --smooth, once the end is reached, the camera is followed backwards from where it was found again into the stretches
+    where it was lost, and all poses are smoothed by what came after them. The outcome is a run of its own in DIR/smooth, for
+    `reloc evaluate DIR DIR/smooth` and the like. Poses between aligned frames are COASTING there, and part of its
+    trajectory.txt where they are known well.
 
     Ends with 0 if it is done, 1 after an error, 2 for wrong usage, 3 if it is done but lost: the run ended without a pose, or
     fewer than half of the frames were TRACKED or LIMITED. Ctrl-C ends it with all files closed, and 130.
@@ -74,6 +82,7 @@ def track(
         every=every,
         part=None if frames is None else frame_range(frames),
         fps=fps,
+        smooth=smooth,
         overwrite=overwrite,
     )
     raise typer.Exit(track_into_folder(request))

@@ -5,32 +5,41 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reloc import __version__
-from reloc.build import SESSION, find_lens, find_map, make_files, make_relocalizer, make_renderer, make_viewer
+from reloc.build import SESSION, SMOOTH, find_lens, find_map, make_files, make_relocalizer, make_renderer, make_viewer
 from reloc.commands.clicking import beginning
 from reloc.commands.kernels import announce_compilation
 from reloc.commands.known_views import find_places
 from reloc.commands.progress import progress_bar
 from reloc.commands.run_folder import begin_folder, check_folder, read_summary, written_files
+from reloc.commands.smoothing import smooth_run
 from reloc.commands.steps import announce_cost
 from reloc.config import RelocConfig
+from reloc.errors import ConfigError
 from reloc.estimate import Estimate, Verdict
 from reloc.evaluate.inputs import RunInputs, absolute
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera
+from reloc.geometry.se3 import SE3
 from reloc.mesh.load import load_mesh
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.node import RunResult, StopFlag, run, stop_on_signals
+from reloc.relocalizer import Relocalizer
 from reloc.render.renderer import Renderer
 from reloc.sinks.sink import Sink
+from reloc.smooth.rts import Seen
+from reloc.smooth.second_pass import MeasurementSink
+from reloc.smooth.walk import MakeRelocalizer
 from reloc.sources.open import open_source
 from reloc.sources.peek import peeked
 from reloc.sources.source import FrameSource, SourceInfo
+from reloc.undistort import Undistorter
 
 if TYPE_CHECKING:
     from reloc.sinks.rerun_viewer import RerunSink
@@ -57,6 +66,7 @@ class Request:
     part: tuple[int, int | None] | None = None
     """From which frame to which, the last one not included; None is all."""
     fps: float | None = None
+    smooth: bool = False
     overwrite: bool = False
 
 
@@ -65,6 +75,8 @@ def track_into_folder(request: Request) -> int:
     announce_compilation()
     with _open(request) as source:
         mesh_file, lens = find_map(request.map, request.source), find_lens(request.camera, source.info)
+        if request.smooth and not request.config.output.frames:
+            raise ConfigError("--smooth works on frames.jsonl: leave output.frames at true")
         check_folder(request.out, overwrite=request.overwrite)
         raw, frames = peeked(source)
         mesh = load_mesh(mesh_file)
@@ -77,13 +89,30 @@ def track_into_folder(request: Request) -> int:
         with stop_on_signals() as stop, progress_bar(source.info.length) as progress:
             inputs = _inputs(request, mesh_file, source.info)
             sinks = _make_sinks(request, lens, mesh, renderer, inputs, stop)
+            measured = MeasurementSink()
+            sinks += [measured] if request.smooth else []
             result = run(frames, relocalizer, sinks, progress=progress, stop=stop)
     _report(result, request, source.info)
+    if request.smooth and not result.stopped and not result.failed_sinks:
+        _smooth(request, measured.frames, partial(_relocalizer_at, request.config, mesh, lens, renderer, relocalizer.undistorter))
     return stop.exit_code or _exit_code(result)
 
 
 def _open(request: Request) -> FrameSource:
     return open_source(request.source, fps=request.fps, mask=request.mask, every=request.every, part=request.part)
+
+
+def _relocalizer_at(
+    config: RelocConfig, mesh: TexturedMesh, lens: LensCamera, renderer: Renderer, undistorter: Undistorter, start: SE3
+) -> Relocalizer:
+    """Return another relocalizer of the same map and camera, which expects its first frame near camera_from_world `start`."""
+    return make_relocalizer(config, mesh, lens, start.inverse(), renderer=renderer, undistorter=undistorter)
+
+
+def _smooth(request: Request, frames: Sequence[Seen], make: MakeRelocalizer) -> None:
+    counts = smooth_run(request.out, frames, lambda: _open(request), make, request.config)
+    brought = f"{counts.found} frames aligned in the second pass, {counts.filled} filled in between"
+    print(f"{request.out / SMOOTH}: {brought}, all smoothed")
 
 
 def header() -> str:

@@ -11,6 +11,7 @@ from reloc.motion import MotionConfig
 from reloc.places.config import PlacesConfig
 from reloc.render.config import PyTorch3dConfig, RenderConfig
 from reloc.sinks.config import McapConfig, OutputConfig, RecordConfig, RosConfig, ViewerConfig
+from reloc.smooth.config import SmoothConfig
 from reloc.undistort import UndistortConfig
 from reloc.weakness import WeaknessConfig
 
@@ -36,3 +37,4 @@ class RelocConfig:
     mcap: McapConfig = field(default_factory=McapConfig)
     ros: RosConfig = field(default_factory=RosConfig)
     live: LiveConfig = field(default_factory=LiveConfig)
+    smooth: SmoothConfig = field(default_factory=SmoothConfig)
