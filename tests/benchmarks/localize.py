@@ -74,9 +74,9 @@ class Localizer:
             store_index(mesh, index)
         self._places = make_places(config, index)
 
-    def place(self, raw: RawFrame) -> Placed:
-        """Return where an image was taken, with SIFT on it beside it, so that both meet the same machine."""
-        follow = make_relocalizer(
+    def estimate(self, raw: RawFrame) -> Estimate:
+        """Return where an image was taken."""
+        return make_relocalizer(
             self._config,
             self._mesh,
             self._lens,
@@ -84,10 +84,13 @@ class Localizer:
             renderer=self._renderer,
             undistorter=self._undistorter,
             places=self._places,
-        )
+        ).step(raw)
+
+    def place(self, raw: RawFrame) -> Placed:
+        """Return the same with its time and that of SIFT on the image right before, so that both meet the same machine."""
         sift = sift_ms(raw)[0]
         wall, cpu = time.perf_counter(), time.process_time()
-        estimate = follow.step(raw)
+        estimate = self.estimate(raw)
         return Placed(estimate, (time.perf_counter() - wall) * 1e3, (time.process_time() - cpu) * 1e3, sift)
 
 
@@ -174,7 +177,7 @@ def _wrong_rows(name: str, localizer: Localizer, images: Iterable[RawFrame]) -> 
     # Of each only what is counted: a thousand images would fill the memory.
     found: dict[str, list[tuple[bool, float]]] = {}
     for raw in images:
-        estimate = localizer.place(raw).estimate
+        estimate = localizer.estimate(raw)
         found.setdefault(raw.name, []).append((estimate.verdict.is_believed, estimate.score))
     return [
         [name, kind, len(some), sum(believed for believed, _ in some), max(score for _, score in some)]
