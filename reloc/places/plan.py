@@ -28,6 +28,7 @@ _BESIDE, _BESIDE_SHARE, _BESIDE_DEG = 3, 0.1, 8.0
 _DISTANCE_SLACK = 2.0
 # A photograph that agrees less with the map does not belong to it, or its pose is given in another frame.
 _LEAST_CORRELATION = 0.2
+_MOST_SAID = 5
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def plan_views(
 
     Raises `ConfigError` where no pose is any good.
     """
-    photographs = [one for one in request.photographs if _fits(renderer, one)]
+    photographs = _fitting(renderer, _thinned(request.photographs, request.views))
     known = [*request.poses, *(one.camera_from_world for one in photographs)]
     plausible = _informed(renderer, mesh, request.plausible, known)
     if request.poses:
@@ -94,26 +95,39 @@ class _Photographed:
         return photographed_view(self.renderer, frame, one.camera_from_world)
 
 
-def _fits(renderer: Renderer, photograph: Photograph) -> bool:
-    """Return whether a photograph looks as the map does from its pose, and say so where it does not."""
+def _thinned(photographs: Sequence[Photograph], most: int) -> Sequence[Photograph]:
+    """Return at most so many photographs, evenly out of all."""
+    return photographs[:: max(1, -(-len(photographs) // most))]
+
+
+def _fitting(renderer: Renderer, photographs: Sequence[Photograph]) -> list[Photograph]:
+    """Return the photographs that look as the map does from their poses, and say why the first of the others do not."""
+    problems = [_problem(renderer, one) for one in photographs]
+    said = [problem for problem in problems if problem]
+    for problem in said[:_MOST_SAID]:
+        _log.warning("a photograph is left out: %s", problem)
+    if len(said) > _MOST_SAID:
+        _log.warning("%d photographs are left out in all, of %d", len(said), len(photographs))
+    return [one for one, problem in zip(photographs, problems, strict=True) if not problem]
+
+
+def _problem(renderer: Renderer, photograph: Photograph) -> str:
+    """Return why a photograph cannot be a view of the map, or nothing where it can."""
     try:
         view = _Photographed(renderer, photograph)()
     except RelocError as error:
-        _log.warning("a photograph is left out: %s", error)
-        return False
+        return str(error)
     rendered = rendered_view(renderer, view.camera_from_world, view.camera)
     seen = view.valid & rendered.valid
     pair = np.stack([view.image[seen], rendered.image[seen]]).astype(np.float64)
     steady = pair.shape[1] > 100 and bool((pair.std(axis=1) > 1).all())
     correlation = float(np.asarray(np.corrcoef(pair))[0, 1]) if steady else 0.0
-    if correlation < _LEAST_CORRELATION:
-        _log.warning(
-            "%s is left out: it does not look like the map from its pose (correlation %.2f); are the COLMAP model and the map in "
-            "one frame?",
-            photograph.path.name,
-            correlation,
-        )
-    return correlation >= _LEAST_CORRELATION
+    if correlation >= _LEAST_CORRELATION:
+        return ""
+    return (
+        f"{photograph.path.name} does not look like the map from its pose (correlation {correlation:.2f}); are the COLMAP model "
+        "and the map in one frame?"
+    )
 
 
 def _informed(renderer: Renderer, mesh: TexturedMesh, plausible: Plausible, known: Sequence[SE3]) -> Plausible:

@@ -94,7 +94,7 @@ def test_a_photograph_that_does_not_fit_the_map_is_left_out_and_it_is_said(
     moved = Photograph(moved.path, LENS, SE3.exp([0, 0, 0, 0, 1.5, 0]) @ moved.camera_from_world)
     broken.path.write_bytes(b"no image")
     with caplog.at_level(logging.WARNING):
-        plan = plan_views(room(), mesh(), PlaceRequest(views=1, photographs=[good, moved, broken]))
+        plan = plan_views(room(), mesh(), PlaceRequest(views=3, photographs=[good, moved, broken]))
     assert plan.photographs == 1
     assert "b.png" in caplog.text
     assert "c.png" in caplog.text
@@ -127,3 +127,20 @@ def test_poses_from_which_nothing_is_seen_are_refused() -> None:
     away = SE3.exp([0, 0, 500.0, 0, 0, 0]) @ pose_at(0)
     with pytest.raises(ConfigError, match="from none of the given poses the map is seen"):
         plan_views(room(), mesh(), PlaceRequest(views=2, poses=[away]))
+
+
+def test_of_too_many_photographs_some_are_taken_evenly(tmp_path: Path) -> None:
+    few = photographs(tmp_path / "images")
+    plan = plan_views(room(), mesh(), PlaceRequest(views=2, photographs=few))
+    assert plan.photographs == 2
+    known = build_index(plan.views[:2])
+    np.testing.assert_allclose(known.pose(1).matrix, few[2].camera_from_world.matrix, atol=ALGEBRA)
+
+
+def test_where_no_photograph_fits_that_is_not_said_a_thousand_times(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one = photographs(tmp_path / "images")[0]
+    elsewhere = Photograph(one.path, LENS, SE3.exp([0, 0, 0, 0, 1.5, 0]) @ one.camera_from_world)
+    with caplog.at_level(logging.WARNING):
+        plan_views(room(), mesh(), PlaceRequest(views=9, photographs=[elsewhere] * 9))
+    assert len(caplog.records) == 6
+    assert "9 photographs are left out in all, of 9" in caplog.text
