@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reloc.align.aligner import Alignment
 from reloc.estimate import Measurement, Outcome, Quality
+from reloc.view import View
 
 Array = NDArray[np.float64]
 
@@ -25,17 +26,21 @@ class AssessConfig:
 
     tracked_score: Annotated[float, Ge(0), Le(1)] = 0.5
     """A score of at least this is believed, where the frame before was."""
-    regained_score: Annotated[float, Ge(0), Le(1)] = 0.7
-    """A score of at least this is believed in the first frame, and after one that was not: a verdict does not flutter."""
-    correlation: Annotated[float, Gt(0), Le(1)] = 0.40
-    """Correlation of rendering and image at which the score is one half, all else being well: wrong poses of a room seen in good
-    light stay below 0.3, right ones above 0.65, half hidden or blurred ones above 0.42 (docs/verdict.md)."""
-    correlation_anew: Annotated[float, Gt(0), Le(1)] = 0.50
-    """The same for a pose found anywhere in the map, with no idea of where to look."""
+    regained_score: Annotated[float, Ge(0), Le(1)] = 0.8
+    """A score of at least this is believed in the first frame, after a frame that was not believed, and of a pose that was
+    searched for nearby: what is lost is won back with more evidence than it is kept with. Below it, a better one is searched for."""
+    correlation: Annotated[float, Ge(0)] = 8.5
+    """What the correlation of rendering and image counts for. The score is the chance that a pose is right, by a logistic law
+    whose three numbers were fitted on right and wrong poses of several recordings, and proven on those left out
+    (docs/verdict.md)."""
+    regions: Annotated[float, Ge(0)] = 13.4
+    """What the correlation of the regions that agree best counts for."""
+    evidence: float = 11.7
+    """How much of both makes a score of one half."""
+    evidence_anew: Annotated[float, Ge(0)] = 2.5
+    """How much more a pose needs that was found anywhere in the map, with no idea of where to look."""
     support: Annotated[float, Gt(0)] = 14.0
     """How many features of the image must speak for such a pose for a score of one half; with fewer it falls in proportion."""
-    correlation_spread: Annotated[float, Gt(0)] = 0.05
-    """How fast the score rises around that correlation."""
     visible_share: Annotated[float, Gt(0), Le(1)] = 0.3
     """With less than this share of the keyframe's points in view the score falls in proportion."""
     coverage: Annotated[float, Gt(0), Le(1)] = 0.05
@@ -43,7 +48,7 @@ class AssessConfig:
     condition: Annotated[float, Gt(1)] = 1e5
     """Information whose eigenvalues differ by more than this factor leaves a direction open; the score falls in proportion."""
     nis: Annotated[float, Gt(0)] = 60.0
-    """Normalised innovation squared from which on a pose needs a higher correlation; a perfect filter's stay below 22.5."""
+    """Normalised innovation squared from which on a pose needs more evidence; a perfect filter's stay below 22.5."""
     coasting_s: Annotated[float, Ge(0)] = 0.5
     """How long the prediction stands in for frames that cannot be aligned; then the camera is lost."""
     relocalising_s: Annotated[float, Ge(0)] = 10.0
@@ -62,6 +67,8 @@ class Assessment:
     score: float
     """Trust 0..1."""
     believed: bool
+    doubtful: bool
+    """Whether it is worth searching for a better pose, believed or not."""
     reason: str
     """What is wrong, for people; empty where it is believed."""
     noise_covariance: Array
@@ -87,6 +94,7 @@ def residual_covariance(alignment: Alignment) -> Array:
 
 def assess(
     alignment: Alignment,
+    view: View,
     coverage: float,
     depth: float,
     nis: float,
@@ -99,13 +107,15 @@ def assess(
 
     Args:
         alignment: What was found.
+        view: What was measured of the image there.
         coverage: Share 0..1 of the image that the map covers.
         depth: Median depth in metres, which makes translations and rotations comparable.
         nis: Normalised innovation squared against the prediction; NaN where there was none.
         config: The thresholds.
         support: How many features of the image speak for the pose, where it was found with no idea of where to look and more is
             asked of it; None where it was expected about there.
-        steady: Whether the frame before was believed; if not, a better score is asked for.
+        steady: Whether the frame before was believed and the pose was found where it was expected; if not, a better score is
+            asked for, unless there is support.
     """
     condition = _condition(alignment.information, depth)
     quality = Quality(
@@ -116,12 +126,14 @@ def assess(
         condition=condition,
         residual=alignment.residual,
         nis=nis,
+        **vars(view),
     )
-    # A surprising pose needs better evidence: each factor of e beyond the gate asks for one spread more of correlation.
+    # Each factor of e beyond the gate makes a pose e times less likely.
     surprise = max(0.0, math.log(nis / config.nis)) if nis > config.nis else 0.0
-    least = config.correlation if support is None else config.correlation_anew
+    evidence = config.correlation * alignment.correlation + config.regions * view.best_regions - config.evidence
+    doubt = surprise + (0.0 if support is None else config.evidence_anew)
     factors = {
-        "rendering and image do not agree": _logistic((alignment.correlation - least) / config.correlation_spread - surprise),
+        "rendering and image do not agree": _logistic(evidence - doubt),
         "too few features of the image are found on the map": 1.0
         if support is None
         else min(1.0, 0.5 * support / config.support),
@@ -131,10 +143,11 @@ def assess(
         "the alignment had nothing to work with": float(alignment.outcome not in (Outcome.TOO_FEW_POINTS, Outcome.DEGENERATE)),
     }
     score = math.prod(factors.values())
-    believed = score >= (config.tracked_score if steady else config.regained_score)
+    believed = score >= (config.tracked_score if steady or support is not None else config.regained_score)
     reason = "" if believed else min(factors, key=lambda name: factors[name])
     scatter = residual_covariance(alignment)
-    return Assessment(score, believed, reason, config.noise_inflation * scatter, config.model_error * scatter, quality)
+    doubtful = score < config.regained_score
+    return Assessment(score, believed, doubtful, reason, config.noise_inflation * scatter, config.model_error * scatter, quality)
 
 
 def _condition(information: Array, depth: float) -> float:

@@ -96,6 +96,8 @@ class Quality:
     """Share 0..1 of the points in view at which the image is black or burnt out."""
     occluded_share: float = math.nan
     """Share 0..1 of the points in view that lie in parts of the image which do not look like the map."""
+    best_regions: float = math.nan
+    """Mean correlation −1..1 of the five of twenty regions of the image that agree best."""
     points: int = 0
     """How many points of the map are in view and fit."""
     surprise_share: float = math.nan

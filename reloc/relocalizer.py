@@ -28,7 +28,8 @@ from reloc.motion import MotionConfig, MotionModel, MotionState
 from reloc.render.renderer import Renderer
 from reloc.stopwatch import Stopwatch
 from reloc.undistort import Undistorter
-from reloc.weakness import WeaknessConfig, measure_view, surprise_share
+from reloc.view import measure_view, surprise_share
+from reloc.weakness import WeaknessConfig
 
 # The search starts from a view that is off by as much as the guess; seen from the pose it found, the points are the right ones.
 _VIEWS_AFTER_SEARCH = 2
@@ -101,7 +102,7 @@ class Relocalizer:
             predicted = self._predict(frame)
         attempt = self._look(frame, layers, predicted, watch)
         with watch.stage("assess"):
-            quality = self._measure(frame, layers, predicted, attempt)
+            quality = self._measure(frame, predicted, attempt)
         with watch.stage("filter"):
             track, said = self._follower.follow(frame, self._track, predicted, attempt, quality)
         renewed = self._track is None or track.keyframe is not self._track.keyframe
@@ -119,15 +120,15 @@ class Relocalizer:
         return predicted
 
     def _look(self, frame: Frame, layers: Layers, predicted: MotionState | None, watch: Stopwatch) -> Attempt:
-        """Return the best attempt: at the prediction, and around it if that is not believed."""
+        """Return the best attempt: at the prediction, and around it if that is in doubt."""
         if predicted is None or self._track is None:
             return self._look_first(frame, layers, watch)
         guess = predicted.camera_from_world
         if not self._track.lost:
             with watch.stage("render"):
                 keyframe = self._keyframe_for(frame, guess, self._track.keyframe)
-            attempt = self._attempt(keyframe, layers, [guess], predicted, watch)
-            if attempt.assessment.believed:
+            attempt = self._attempt(frame, layers, keyframe, [guess], predicted, watch)
+            if not attempt.assessment.doubtful:
                 return attempt
             return max(attempt, self._look_further(frame, layers, guess, predicted, watch), key=_trust)
         return self._look_further(frame, layers, guess, predicted, watch)
@@ -166,7 +167,7 @@ class Relocalizer:
         for _ in range(_VIEWS_AFTER_SEARCH):
             with watch.stage("render"):
                 keyframe = self._keyframe_for(frame, guess, keyframe)
-            attempt = self._attempt(keyframe, layers, [guess], None, watch, support=place.support)
+            attempt = self._attempt(frame, layers, keyframe, [guess], None, watch, support=place.support)
             guess = attempt.alignment.camera_from_world
             if keyframe.holds_at(guess, self._keyframe_config):
                 break
@@ -182,18 +183,19 @@ class Relocalizer:
         """Look around a pose, then align again from the views that the search led to."""
         with watch.stage("render"):
             keyframe = self._keyframe_for(frame, around)
-        attempt = self._attempt(keyframe, layers, neighbourhood(around), predicted, watch, doubtful=predicted is not None)
+        attempt = self._attempt(frame, layers, keyframe, neighbourhood(around), predicted, watch, doubtful=predicted is not None)
         for _ in range(_VIEWS_AFTER_SEARCH):
             guess = attempt.alignment.camera_from_world
             with watch.stage("render"):
                 keyframe = self._keyframe_for(frame, guess)
-            attempt = self._attempt(keyframe, layers, [guess], predicted, watch, doubtful=predicted is not None)
+            attempt = self._attempt(frame, layers, keyframe, [guess], predicted, watch, doubtful=predicted is not None)
         return attempt
 
     def _attempt(
         self,
-        keyframe: Keyframe,
+        frame: Frame,
         layers: Layers,
+        keyframe: Keyframe,
         guesses: Sequence[SE3],
         predicted: MotionState | None,
         watch: Stopwatch,
@@ -206,14 +208,15 @@ class Relocalizer:
             uncertainty_px = math.inf if predicted is None or doubtful else self._uncertainty_px(predicted, keyframe)
             alignment = self._aligner.align(keyframe, layers, guesses, uncertainty_px=uncertainty_px, doubtful=doubtful)
         with watch.stage("assess"):
+            pose = alignment.camera_from_world
+            view = measure_view(frame, layers, keyframe, pose, alignment.inlier_share, self._weakness_config.black)
             nis = math.nan
             if predicted is not None:
                 covariance = self._assess_config.noise_inflation * residual_covariance(alignment)
-                nis = self._motion.nis(predicted, alignment.camera_from_world, covariance)
-            steady = self._track is not None and self._track.misses == 0
-            assessment = assess(
-                alignment, keyframe.coverage, keyframe.depth, nis, self._assess_config, support=support, steady=steady
-            )
+                nis = self._motion.nis(predicted, pose, covariance)
+            steady = not doubtful and self._track is not None and self._track.misses == 0
+            coverage, depth = keyframe.coverage, keyframe.depth
+            assessment = assess(alignment, view, coverage, depth, nis, self._assess_config, support=support, steady=steady)
             return Attempt(keyframe, alignment, assessment, support)
 
     def _uncertainty_px(self, predicted: MotionState, keyframe: Keyframe) -> float:
@@ -224,19 +227,16 @@ class Relocalizer:
         sideways = float(variance[:3].max()) / keyframe.depth**2 + float(variance[3:].max())
         return keyframe.rendering.camera.fx * math.sqrt(sideways)
 
-    def _measure(self, frame: Frame, layers: Layers, predicted: MotionState | None, attempt: Attempt) -> Quality:
-        """Return all that was measured of an attempt."""
-        alignment, keyframe, track = attempt.alignment, attempt.keyframe, self._track
-        pose = alignment.camera_from_world
-        view = measure_view(frame, layers, keyframe, pose, alignment.inlier_share, self._weakness_config.black)
+    def _measure(self, frame: Frame, predicted: MotionState | None, attempt: Attempt) -> Quality:
+        """Return all that was measured of an attempt, with what it says about the frames before."""
+        track, pose = self._track, attempt.alignment.camera_from_world
+        if track is None or predicted is None:
+            return attempt.assessment.quality
         # Where the camera was lost, or found without regard to the prediction, nothing was expected.
-        expected = predicted is not None and track is not None and not track.lost and attempt.support is None
-        return replace(
-            attempt.assessment.quality,
-            **vars(view),
-            surprise_share=surprise_share(predicted.camera_from_world, pose, keyframe) if expected and predicted else math.nan,
-            frozen_s=0.0 if track is None else track.picture.followed_by(frame).frozen_s(frame.timestamp_ns),
-        )
+        expected = not track.lost and attempt.support is None
+        surprise = surprise_share(predicted.camera_from_world, pose, attempt.keyframe) if expected else math.nan
+        frozen_s = track.picture.followed_by(frame).frozen_s(frame.timestamp_ns)
+        return replace(attempt.assessment.quality, surprise_share=surprise, frozen_s=frozen_s)
 
 
 def _trust(attempt: Attempt) -> tuple[bool, float]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from reloc.align.aligner import Alignment
 from reloc.assess import AssessConfig, Assessment, assess, residual_covariance
 from reloc.estimate import Exposure, Outcome
 from reloc.geometry.se3 import SE3
+from reloc.view import View
 
 CONFIG = AssessConfig()
 DEPTH = 2.0
@@ -28,12 +30,26 @@ GOOD = Alignment(
     correlation=0.85,
     exposure=Exposure(np.ones(1), np.zeros(1)),
 )
+VIEW = View(sharpness=0.8, unlit_share=0.0, occluded_share=0.0, best_regions=0.9, points=1200)
 OPEN = "the view leaves a direction of motion undetermined"
-shares = st.floats(0, 1)
+shares, correlations = st.floats(0, 1), st.floats(-1, 1)
 
 
-def judged(alignment: Alignment = GOOD, coverage: float = 0.9, nis: float = 5.0, support: int | None = None) -> Assessment:
-    return assess(alignment, coverage, DEPTH, nis, CONFIG, support=support)
+def judged(
+    alignment: Alignment = GOOD, coverage: float = 0.9, nis: float = 5.0, support: int | None = None, view: View = VIEW
+) -> Assessment:
+    return assess(alignment, view, coverage, DEPTH, nis, CONFIG, support=support)
+
+
+def with_evidence(logit: float) -> tuple[Alignment, View]:
+    """What is worth so much more evidence than a score of one half asks for."""
+    regions = (CONFIG.evidence + logit - CONFIG.correlation * 0.5) / CONFIG.regions
+    return replace(GOOD, correlation=0.5), replace(VIEW, best_regions=regions)
+
+
+def score_of(logit: float, nis: float = 5.0, support: int | None = None) -> float:
+    alignment, view = with_evidence(logit)
+    return judged(alignment, nis=nis, support=support, view=view).score
 
 
 def test_a_good_alignment_is_believed_without_a_reason() -> None:
@@ -48,12 +64,13 @@ def test_the_quality_holds_what_was_measured() -> None:
     assert (quality.inlier_share, quality.visible_share, quality.correlation) == (0.9, 0.95, 0.85)
     assert (quality.coverage, quality.nis, quality.residual) == (0.7, 12.0, 0.2)
     assert quality.condition == pytest.approx(1.0)
+    assert (quality.best_regions, quality.sharpness, quality.points) == (0.9, 0.8, 1200)
 
 
 @pytest.mark.parametrize(
     ("alignment", "coverage", "reason"),
     [
-        (replace(GOOD, correlation=0.1), 0.9, "rendering and image do not agree"),
+        (replace(GOOD, correlation=-0.3), 0.9, "rendering and image do not agree"),
         (replace(GOOD, visible_share=0.02), 0.9, "too little of the mapped surface is in view"),
         (GOOD, 0.005, "the map covers too little of the image"),
         (replace(GOOD, information=np.diag([1e6, 1e6, 1e-3, 4e6, 4e6, 4e6])), 0.9, OPEN),
@@ -74,46 +91,56 @@ def test_a_solver_that_stopped_early_may_still_be_right(outcome: Outcome) -> Non
     assert judged(replace(GOOD, outcome=outcome)).believed
 
 
-@given(st.floats(-1, 1), shares, shares, st.floats(0, 1e6))
-def test_the_score_is_a_share_and_decides(correlation: float, visible: float, coverage: float, nis: float) -> None:
-    found = judged(replace(GOOD, correlation=correlation, visible_share=visible), coverage, nis)
+@given(correlations, correlations, shares, shares, st.floats(0, 1e6))
+def test_the_score_is_a_share_and_decides(
+    correlation: float, regions: float, visible: float, coverage: float, nis: float
+) -> None:
+    alignment, view = replace(GOOD, correlation=correlation, visible_share=visible), replace(VIEW, best_regions=regions)
+    found = judged(alignment, coverage, nis, view=view)
     assert 0 <= found.score <= 1
     assert found.believed == (found.score >= CONFIG.tracked_score)
     assert (found.reason == "") == found.believed
 
 
-@given(st.floats(-1, 1), st.floats(-1, 1))
+@given(correlations, correlations)
 def test_more_agreement_never_lowers_the_score(a: float, b: float) -> None:
-    low, high = (judged(replace(GOOD, correlation=c)).score for c in sorted((a, b)))
-    assert low <= high
+    low, high = sorted((a, b))
+    assert judged(replace(GOOD, correlation=low)).score <= judged(replace(GOOD, correlation=high)).score
+    low_view, high_view = (replace(VIEW, best_regions=value) for value in (low, high))
+    assert judged(view=low_view).score <= judged(view=high_view).score
 
 
-def test_at_the_threshold_the_score_is_one_half() -> None:
-    assert judged(replace(GOOD, correlation=CONFIG.correlation)).score == pytest.approx(0.5)
+@given(st.floats(-5, 5))
+def test_the_score_is_the_logistic_law_of_the_evidence(logit: float) -> None:
+    assert score_of(logit) == pytest.approx(scipy.special.expit(logit))
+
+
+def test_a_pose_of_which_a_part_is_hidden_is_believed_and_one_that_fits_nowhere_is_not() -> None:
+    half_hidden = judged(replace(GOOD, correlation=0.35), view=replace(VIEW, best_regions=0.8))
+    nowhere = judged(replace(GOOD, correlation=0.35), view=replace(VIEW, best_regions=0.4))
+    assert (half_hidden.believed, nowhere.believed) == (True, False)
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))
 def test_more_surprise_never_raises_the_score(a: float, b: float) -> None:
-    doubtful = replace(GOOD, correlation=CONFIG.correlation + CONFIG.correlation_spread)
-    low, high = (judged(doubtful, nis=nis).score for nis in sorted((a, b)))
+    low, high = (score_of(1.0, nis=nis) for nis in sorted((a, b)))
     assert low >= high
 
 
 def test_a_surprise_asks_for_better_evidence() -> None:
-    # e times the gate costs what one spread of correlation brings.
-    doubtful = replace(GOOD, correlation=CONFIG.correlation + CONFIG.correlation_spread)
-    assert judged(doubtful, nis=math.e * CONFIG.nis).score == pytest.approx(0.5)
-    assert judged(doubtful, nis=CONFIG.nis).score == judged(doubtful, nis=0.0).score
+    # e times the gate makes it e times less likely.
+    assert score_of(1.0, nis=math.e * CONFIG.nis) == pytest.approx(0.5)
+    assert score_of(1.0, nis=CONFIG.nis) == score_of(1.0, nis=0.0)
     assert judged(GOOD, nis=20 * CONFIG.nis).believed
 
 
 def test_a_pose_is_won_back_only_with_a_better_score_than_it_is_kept_with() -> None:
-    doubtful = replace(GOOD, correlation=CONFIG.correlation + 0.5 * CONFIG.correlation_spread)
-    kept, won = (assess(doubtful, 0.9, DEPTH, 5.0, CONFIG, steady=steady) for steady in (True, False))
+    doubtful, view = with_evidence(0.5)
+    kept, won = (assess(doubtful, view, 0.9, DEPTH, 5.0, CONFIG, steady=steady) for steady in (True, False))
     assert CONFIG.tracked_score < kept.score == won.score < CONFIG.regained_score
     assert (kept.believed, won.believed) == (True, False)
     assert won.reason
-    assert assess(GOOD, 0.9, DEPTH, 5.0, CONFIG, steady=False).believed
+    assert assess(GOOD, VIEW, 0.9, DEPTH, 5.0, CONFIG, steady=False).believed
 
 
 def test_without_a_prediction_there_is_no_surprise() -> None:
@@ -122,7 +149,7 @@ def test_without_a_prediction_there_is_no_surprise() -> None:
 
 @pytest.mark.parametrize("information", [INFORMATION, np.zeros((6, 6))])
 def test_a_view_of_nothing_which_has_no_depth_leaves_every_direction_open(information: np.ndarray) -> None:
-    found = assess(replace(GOOD, information=information), 0.0, math.nan, 5.0, CONFIG)
+    found = assess(replace(GOOD, information=information), VIEW, 0.0, math.nan, 5.0, CONFIG)
     assert found.quality.condition == math.inf
     assert (found.score, found.believed) == (0.0, False)
 
@@ -165,7 +192,7 @@ def test_the_condition_has_no_unit(depth: float) -> None:
     scale = np.repeat([DEPTH / depth, 1.0], 3)
     scaled = replace(GOOD, information=scale[:, None] * random_information(0) * scale)
     plain = replace(GOOD, information=random_information(0))
-    found = assess(scaled, 0.9, depth, 5.0, CONFIG).quality.condition
+    found = assess(scaled, VIEW, 0.9, depth, 5.0, CONFIG).quality.condition
     assert found == pytest.approx(judged(plain).quality.condition, rel=1e-6)
     weighed = np.repeat([DEPTH, 1.0], 3)
     assert found == pytest.approx(np.linalg.cond(weighed[:, None] * random_information(0) * weighed), rel=1e-6)
@@ -174,12 +201,12 @@ def test_the_condition_has_no_unit(depth: float) -> None:
 # Found anywhere in the map
 
 
-def test_a_pose_found_anywhere_needs_a_higher_correlation() -> None:
-    between = replace(GOOD, correlation=(CONFIG.correlation + CONFIG.correlation_anew) / 2)
-    assert judged(between).believed
-    found = judged(between, support=1000)
+def test_a_pose_found_anywhere_needs_more_evidence() -> None:
+    alignment, view = with_evidence(CONFIG.evidence_anew / 2)
+    assert judged(alignment, view=view).believed
+    found = judged(alignment, view=view, support=1000)
     assert (found.believed, found.reason) == (False, "rendering and image do not agree")
-    assert judged(replace(GOOD, correlation=CONFIG.correlation_anew), support=1000).score == pytest.approx(0.5)
+    assert score_of(CONFIG.evidence_anew, support=1000) == pytest.approx(0.5)
 
 
 def test_a_pose_found_anywhere_needs_features_that_speak_for_it() -> None:

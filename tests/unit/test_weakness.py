@@ -66,9 +66,9 @@ def _error_m(folder: Path, estimate: Estimate) -> float:
 
 CASES = [
     (effects.motion_blur(13), Weakness.BLUR),
-    (effects.defocus(4.0), Weakness.BLUR),
+    (effects.defocus(3.0), Weakness.BLUR),
     (effects.darkness(0.03, 0.005), Weakness.LOW_LIGHT),
-    (effects.gain_bias((6.0,)), Weakness.LOW_LIGHT),
+    (effects.gain_bias((3.2,)), Weakness.LOW_LIGHT),
     (effects.occluder(0.3), Weakness.OCCLUSION),
 ]
 
