@@ -28,7 +28,7 @@ class AssessConfig:
     """A score of at least this is believed, where the frame before was."""
     regained_score: Annotated[float, Ge(0), Le(1)] = 0.8
     """A score of at least this is believed in the first frame, after a frame that was not believed, and of a pose that was
-    searched for nearby: what is lost is won back with more evidence than it is kept with. Below it, a better one is searched for."""
+    searched for nearby: what is lost is won back with more evidence than it is kept with. Below it, a better is searched for."""
     correlation: Annotated[float, Ge(0)] = 8.5
     """What the correlation of rendering and image counts for. The score is the chance that a pose is right, by a logistic law
     whose three numbers were fitted on right and wrong poses of several recordings, and proven on those left out

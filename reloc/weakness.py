@@ -26,7 +26,7 @@ class WeaknessConfig:
     """Intensities up to this are black, and as close to 1 burnt out."""
     occluded_share: Annotated[float, Gt(0)] = 0.2
     """Occlusion: more than this share of the points lies in parts of the image that show something else than the map."""
-    points: Annotated[int, Ge(0)] = 250
+    points: Annotated[int, Ge(0)] = 300
     """Few points: fewer than this many points of the map are in view and fit."""
     coverage: Annotated[float, Ge(0), Le(1)] = 0.3
     """Off the map: the map covers less than this share of the image."""

@@ -38,6 +38,7 @@ from reloc.sources.peek import peeked
 from reloc.sources.source import SourceInfo
 from reloc.stopwatch import Stopwatch
 from reloc.undistort import Undistorter, halved_width
+from reloc.view import measure_view
 
 Array = NDArray[np.float64]
 
@@ -168,8 +169,9 @@ def _with_image(image: Frame, view: _View, found: MaskAlignment, renderer: Rende
     keyframe, both = align_both(
         renderer, layers, outline, found.rig_from_world, config.align, config.keyframe, config.silhouette, inflation
     )
-    worth = assess(both, keyframe.coverage, keyframe.depth, math.nan, config.assess)
     pose = both.camera_from_world
+    view_there = measure_view(image, layers, keyframe, pose, both.inlier_share, config.weakness.black)
+    worth = assess(both, view_there, keyframe.coverage, keyframe.depth, math.nan, config.assess)
     covered = overlap(outline, outline_of_rendering(renderer.render(image.camera, pose)))
     verdict = Verdict.TRACKED if worth.believed else Verdict.LOST
     covariance = worth.noise_covariance + worth.model_covariance
