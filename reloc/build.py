@@ -33,6 +33,8 @@ from reloc.sources.source import SourceInfo
 from reloc.undistort import Undistorter, halved_width
 
 if TYPE_CHECKING:
+    from reloc.align.features.config import FeaturesConfig
+    from reloc.align.features.vgg import VggFeatures
     from reloc.places.finder import PlaceFinder
     from reloc.places.index import PlaceIndex
     from reloc.sinks.rerun_viewer import RerunSink
@@ -93,8 +95,12 @@ def make_relocalizer(
 def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer, trace: Trace | None = None) -> FrameAligner:
     """Return the solver that the configuration names. What torch is for is loaded with it, and not before."""
     match config.align.solver:
-        case "lm":
+        case "lm" if config.features.network == "none":
             return Aligner(config.align, trace=trace)
+        case "lm":
+            from reloc.align.features.aligner import FeatureAligner
+
+            return FeatureAligner(config.features, config.align, _network(config.features, "cpu"), renderer, trace)
         case "adam":
             from reloc.align.adam import AdamAligner
             from reloc.render.torch_surface import TorchSurface, chosen_device
@@ -105,7 +111,18 @@ def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer, tr
                 if isinstance(renderer, DifferentiableRenderer)
                 else TorchSurface(mesh, renderer, device=chosen_device(config.adam.device))
             )
-            return AdamAligner(config.adam, config.align.as_solved(), surface, trace=trace)
+            losses = []
+            if config.features.network != "none":
+                from reloc.align.features.loss import FeatureLoss
+
+                losses.append(FeatureLoss(_network(config.features, surface.device), config.features.weight))
+            return AdamAligner(config.adam, config.align.as_solved(), surface, losses, trace)
+
+
+def _network(config: FeaturesConfig, device: str) -> VggFeatures:
+    from reloc.align.features.vgg import VggFeatures
+
+    return VggFeatures(config.network, config.weights, config.layers, device)
 
 
 def make_places(config: RelocConfig, index: PlaceIndex) -> PlaceFinder:

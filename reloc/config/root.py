@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reloc.align.config import AdamConfig, AlignConfig, KeyframeConfig, SilhouetteConfig
+from reloc.align.features.config import FeaturesConfig
 from reloc.assess import AssessConfig
 from reloc.live.config import LiveConfig
 from reloc.motion import MotionConfig
@@ -27,6 +28,7 @@ class RelocConfig:
     align: AlignConfig = field(default_factory=AlignConfig)
     silhouette: SilhouetteConfig = field(default_factory=SilhouetteConfig)
     adam: AdamConfig = field(default_factory=AdamConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
     assess: AssessConfig = field(default_factory=AssessConfig)
     weakness: WeaknessConfig = field(default_factory=WeaknessConfig)
