@@ -201,6 +201,7 @@ def _arguments(sequence: Sequence, brought: _Brought, configuration: Configurati
         "--map": sequence.map,
         "--camera": sequence.camera,
         "--init": init,
+        "--index": sequence.index,
         "--mask": sequence.mask,
         "--every": sequence.every,
         "--fps": sequence.fps,
@@ -231,7 +232,7 @@ def _frames(piece: tuple[int, int] | None, length: int | None, every: int | None
 
 def _digest(arguments: tuple[str, ...], settings: str, sequence: Sequence, folder: Path) -> str:
     """Return what changes when the request, the settings, the program or one of the named files does."""
-    files = [folder / one for one in (sequence.map, sequence.camera, sequence.init, sequence.mask) if one]
+    files = [folder / one for one in (sequence.map, sequence.camera, sequence.init, sequence.index, sequence.mask) if one]
     states = [(path.stat().st_size, path.stat().st_mtime_ns) if _is_file(path) else None for path in files]
     told = json.dumps([arguments, settings, states, __version__, str(folder)])
     return hashlib.sha256(told.encode()).hexdigest()

@@ -24,6 +24,8 @@ class Sequence:
     init: str | None = None
     """The first pose, a trajectory that holds it, or `groundtruth` for what the recording brings along; by default the camera is
     looked for in the whole map."""
+    index: str | None = None
+    """The known views of the map, as `reloc map index` wrote them; by default those kept in the cache."""
     groundtruth: str | None = None
     """What to compare with; by default what the recording brings along."""
     mask: str | None = None
@@ -43,6 +45,8 @@ class Defaults:
     camera: str | None = None
     """As of a sequence."""
     init: str | None = None
+    """As of a sequence."""
+    index: str | None = None
     """As of a sequence."""
     mask: str | None = None
     """As of a sequence."""

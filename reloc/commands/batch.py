@@ -19,7 +19,7 @@ from reloc.batch.local import run_here
 from reloc.batch.plan import Chunks, Configuration, Defaults, Plan
 from reloc.batch.plan import Sequence as PlannedSequence
 from reloc.batch.results import RESULTS_CSV, RESULTS_JSON, Row, collect
-from reloc.batch.run import Tally, run_tasks
+from reloc.batch.run import Runner, Tally, run_tasks
 from reloc.commands.options import CameraOption, ConfigOption, MapOption, SetOption
 from reloc.commands.tracking import LOST_EXIT_CODE
 from reloc.node import stop_on_signals
@@ -28,12 +28,13 @@ EXAMPLES = """
 reloc batch "recordings/*" --init groundtruth --out out/all
 reloc batch "recordings/*" --map hall.glb --camera phone.yaml --out out/hall --workers 8
 reloc batch plan.yaml --out out/plan
+reloc batch plan.yaml --out out/plan --ray 10.0.0.1:6379
 reloc batch long_walk --init earlier/trajectory.txt --chunk 600 --out out/walk
 
 A plan, in which paths are relative to its file:
   sequences:
     - source: recordings/desk     # what `reloc track` takes, or a pattern
-      init: start.txt             # also: name, map, camera, groundtruth, mask, every, fps
+      init: start.txt             # also: name, map, camera, index, groundtruth, mask, every, fps
     - source: walks/*
       init: groundtruth           # what each recording brings along
   configurations:                 # optional
@@ -57,7 +58,13 @@ def batch(
         Path, typer.Option("--out", metavar="DIR", help="Folder for the results; what is done there is not done again.")
     ],
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Jobs at a time. [default: one a core]", show_default=False)
+        int | None,
+        typer.Option(
+            "--workers", min=1, help="Jobs at a time. [default: one a core, here or on the cluster]", show_default=False
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option("--ray", metavar="ADDRESS", help="Run on this Ray cluster, which must see the same files.")
     ] = None,
     map_: MapOption = None,
     camera: CameraOption = None,
@@ -101,7 +108,7 @@ def batch(
         jobs = [job for task in tasks for job in task.jobs]
         tally = Tally()
         with _progress_bar(jobs, tally) as tell:
-            endings = run_tasks(tasks, partial(run_here, workers=workers or _cores(), stop=stop, tell=tell), tally)
+            endings = run_tasks(tasks, _runner(workers, ray, stop, tell), tally)
         rows = collect(endings, out)
     _print(rows, sum(ending.skipped for ending in endings))
     print(f"{out}: {RESULTS_JSON}, {RESULTS_CSV}")
@@ -131,6 +138,15 @@ def _plan(
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
+
+
+def _runner(workers: int | None, ray: str | None, stop: Callable[[], bool], tell: Callable[[Sequence[Job]], None]) -> Runner:
+    if ray is None:
+        return partial(run_here, workers=workers or _cores(), stop=stop, tell=tell)
+    # Late: only a batch on a cluster needs it.
+    from reloc.batch.ray_cluster import run_on_ray
+
+    return partial(run_on_ray, address=ray, most=workers, stop=stop, tell=tell)
 
 
 def _cores() -> int:
