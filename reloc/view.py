@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from reloc.align.exposure import neutral_exposure
 from reloc.align.keyframe import Keyframe
 from reloc.align.layers import Layers
-from reloc.align.photometric import PhotometricTerm, Samples
+from reloc.align.photometric import PhotometricTerm
 from reloc.align.problem import Unknowns
 from reloc.frame import Frame
-from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3
 
 Array = NDArray[np.float64]
-Pixels = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Rows (N,) and columns (N,)."""
 
 _SHAPE = (4, 5)
 """Rows and columns that the image is divided into, to tell which parts of it show the map."""
@@ -64,90 +62,150 @@ def measure_view(
     layer, reference = layers.at(0, layers.kind), keyframe.references[0][layers.kind]
     term = PhotometricTerm(reference, layer.values, layer.camera)
     samples = term.sample(Unknowns.at(camera_from_world, neutral_exposure(reference.value.shape[1])))
-    seen = np.logical_not(np.isnan(samples.residual).any(axis=1))
-    count = int(np.count_nonzero(seen))
-    pixel = _nearest(samples, seen, layer.camera)
-    lit = _lit(frame, black)[pixel]
-    regions = _regions(term, samples, seen, pixel, lit)
+    luminance = frame.image if frame.image.ndim == 2 else frame.image.mean(axis=2)
+    sums = _Sums.zero(reference.value.shape[1])
+    seen, lit = _add_up(
+        layer.values,
+        luminance,
+        reference.value,
+        reference.gradient,
+        samples.residual,
+        samples.pixel,
+        black,
+        _SHAPE,
+        sums.spread,
+        sums.slope,
+        sums.region,
+    )
+    hidden_share, best = _regions(sums)
     return View(
-        sharpness=_sharpness(term, pixel, seen) if count else np.nan,
-        unlit_share=1.0 - float(np.mean(lit)) if count else 1.0,
-        occluded_share=regions.hidden_share,
-        best_regions=regions.best,
-        points=round(count * inlier_share),
+        sharpness=_sharpness(sums) if seen else np.nan,
+        unlit_share=1.0 - lit / seen if seen else 1.0,
+        occluded_share=hidden_share,
+        best_regions=best,
+        points=round(seen * inlier_share),
     )
 
 
-def _nearest(samples: Samples, seen: NDArray[np.bool_], camera: PinholeCamera) -> Pixels:
-    """Return the rows and columns of the pixels nearest to the points in view, none on the rim."""
-    column = np.clip(np.rint(samples.pixel[seen, 0]).astype(np.int64), 1, camera.width - 2)
-    row = np.clip(np.rint(samples.pixel[seen, 1]).astype(np.int64), 1, camera.height - 2)
-    return row, column
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What sharpness and agreement are made of, added up over the points in view."""
+
+    spread: Array
+    """(2, C, 3) of the values of image and rendering: number, sum, sum of squares."""
+    slope: Array
+    """(2, 2, 2) of the gradients of image and rendering along u and v: number, sum of squares."""
+    region: Array
+    """(R, 7): number, sums of rendering and image, of their squares, and of their product; how many are lit."""
+
+    @classmethod
+    def zero(cls, channels: int) -> _Sums:
+        """Begin."""
+        return cls(np.zeros((2, channels, 3)), np.zeros((2, 2, 2)), np.zeros((_SHAPE[0] * _SHAPE[1], 7)))
 
 
-def _sharpness(term: PhotometricTerm, pixel: Pixels, seen: NDArray[np.bool_]) -> float:
+@njit(cache=True, nogil=True)
+def _add_up(image, luminance, value, gradient, residual, pixel, black, shape, spread, slope, region):  # type: ignore[no-untyped-def]
+    """Add to the arrays of `_Sums` what is found at the pixels nearest to the points.
+
+    Args:
+        image: (H, W, C) of the finest level, NaN where it is not valid.
+        luminance: (H, W).
+        value: (N, C) how the points should look.
+        gradient: (N, C, 2) of how they should look.
+        residual: (N, C) between that and the image, NaN out of view.
+        pixel: (N, 2) where they are.
+        black: Intensities up to this are black, and as close to 1 burnt out.
+        shape: Rows and columns of regions.
+        spread: See `_Sums`.
+        slope: See `_Sums`.
+        region: See `_Sums`.
+
+    Returns:
+        How many points are in view, and how many of them are lit.
+    """
+    height, width, channels = image.shape
+    seen, lit = 0, 0
+    for i in range(len(pixel)):
+        wanted, found = 0.0, 0.0
+        for c in range(channels):
+            wanted += value[i, c] / channels
+            found += (value[i, c] + residual[i, c]) / channels
+        if np.isnan(found):
+            continue
+        seen += 1
+        # None on the rim, so that all have neighbours.
+        column = min(max(int(np.rint(pixel[i, 0])), 1), width - 2)
+        row = min(max(int(np.rint(pixel[i, 1])), 1), height - 2)
+        for c in range(channels):
+            _add(spread[0, c], image[row, column, c])
+            _add(spread[1, c], value[i, c])
+            _add_square(slope[0, 0], (image[row, column + 1, c] - image[row, column - 1, c]) / 2)
+            _add_square(slope[0, 1], (image[row + 1, column, c] - image[row - 1, column, c]) / 2)
+            _add_square(slope[1, 0], gradient[i, c, 0])
+            _add_square(slope[1, 1], gradient[i, c, 1])
+        here = region[row * shape[0] // height * shape[1] + column * shape[1] // width]
+        here[0] += 1
+        here[1] += wanted
+        here[2] += found
+        here[3] += wanted * wanted
+        here[4] += found * found
+        here[5] += wanted * found
+        if black < luminance[row, column] < 1 - black:
+            here[6] += 1
+            lit += 1
+    return seen, lit
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add(sums, number):  # type: ignore[no-untyped-def]
+    if not np.isnan(number):
+        sums[0] += 1
+        sums[1] += number
+        sums[2] += number * number
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add_square(sums, number):  # type: ignore[no-untyped-def]
+    if not np.isnan(number):
+        sums[0] += 1
+        sums[1] += number * number
+
+
+def _sharpness(sums: _Sums) -> float:
     """Return how sharp the image is at the points, in shares of the rendering.
 
     Light and local normalisation scale gradient and contrast alike, and drop out of their quotient.
     """
-    row, column = pixel
-    along_u = (term.image[row, column + 1] - term.image[row, column - 1]) / 2
-    along_v = (term.image[row + 1, column] - term.image[row - 1, column]) / 2
-    found, wanted = term.image[row, column], term.points.value[seen]
-    contrast = _spread(wanted - wanted.mean(axis=0)) / max(_spread(found - np.nanmean(found, axis=0)), 1e-6)
-    gradient = term.points.gradient[seen]
-    shares = [
-        contrast * _spread(along) / max(_spread(gradient[:, :, axis]), 1e-6) for axis, along in enumerate((along_u, along_v))
-    ]
-    return float(min(shares))
+    number, total, square = sums.spread[:, :, 0], sums.spread[:, :, 1], sums.spread[:, :, 2]
+    scatter = np.maximum(square - total**2 / np.maximum(number, 1), 0).sum(axis=1)
+    found, wanted = np.sqrt(scatter / np.maximum(number.sum(axis=1), 1))
+    steepness = np.sqrt(sums.slope[:, :, 1] / np.maximum(sums.slope[:, :, 0], 1))
+    shares = wanted / max(found, 1e-6) * steepness[0] / np.maximum(steepness[1], 1e-6)
+    return float(shares.min())
 
 
-def _spread(values: NDArray[np.floating]) -> float:
-    """Return the root mean square, over what is known."""
-    known = values[np.isfinite(values)].astype(np.float64)
-    return float(np.sqrt(np.mean(known**2))) if known.size else 0.0
-
-
-def _lit(frame: Frame, black: float) -> NDArray[np.bool_]:
-    """Return (H, W) where an image is neither black nor burnt out."""
-    luminance = frame.image if frame.image.ndim == 2 else frame.image.mean(axis=2)
-    return np.asarray((luminance > black) & (luminance < 1 - black))
-
-
-@dataclass(frozen=True)
-class _Regions:
-    hidden_share: float
-    best: float
-
-
-def _regions(term: PhotometricTerm, samples: Samples, seen: NDArray[np.bool_], pixel: Pixels, lit: NDArray[np.bool_]) -> _Regions:
+def _regions(sums: _Sums) -> tuple[float, float]:
     """Return which share of the points lies in regions that do not agree, and how well the best regions do.
 
     What is dark or burnt out shows nothing else than the map.
     """
-    rows, columns = _SHAPE
-    region = pixel[0] * rows // term.camera.height * columns + pixel[1] * columns // term.camera.width
-    wanted = term.points.value[seen].mean(axis=1)
-    found = wanted + samples.residual[seen].mean(axis=1)
-    count = np.bincount(region, minlength=rows * columns)
-    correlations, judged = _correlations(region, count, found, wanted), count >= _FEWEST
+    count, lit = sums.region[:, 0], sums.region[:, 6]
+    judged = count >= _FEWEST
     if not judged.any():
-        return _Regions(np.nan, 0.0)
+        return np.nan, 0.0
+    correlations = _correlations(sums.region)
     hidden = judged & (correlations < _AGREES)
     # Fewer regions than were to be averaged: what is missing agrees with nothing.
     best = np.sort(correlations[judged])[-_BEST:].sum() / _BEST
-    return _Regions(float(np.count_nonzero(hidden[region] & lit)) / len(region), float(best))
+    return float(lit[hidden].sum() / count.sum()), float(best)
 
 
-def _correlations(region: NDArray[np.int64], count: NDArray[np.int64], a: Array, b: Array) -> Array:
-    """Return Pearson's correlation (R,) of two values (N,) within each of R regions; 0 where one of them is flat."""
-
-    def mean(values: Array) -> Array:
-        return np.asarray(np.bincount(region, values, minlength=len(count)) / np.maximum(count, 1))
-
-    a, b = a - mean(a)[region], b - mean(b)[region]
-    variance = mean(a * a) * mean(b * b)
-    return np.asarray(mean(a * b) / np.sqrt(np.maximum(variance, 1e-12)))
+def _correlations(region: Array) -> Array:
+    """Return Pearson's correlation (R,) of rendering and image within each region; 0 where one of them is flat."""
+    mean = region[:, 1:6] / np.maximum(region[:, :1], 1)
+    wanted, found = np.maximum(mean[:, 2:4] - mean[:, :2] ** 2, 0).T
+    return np.asarray((mean[:, 4] - mean[:, 0] * mean[:, 1]) / np.sqrt(np.maximum(wanted * found, 1e-12)))
 
 
 def surprise_share(predicted: SE3, measured: SE3, keyframe: Keyframe) -> float:

@@ -128,3 +128,5 @@ CUT_DEG = 0.1
 TINY_MOTION = 5e-5
 # The last frame of a smoother has seen what the filter had, but is linearised about the smoothed path: 2e-5 measured.
 LINEARISED = 1 + 1e-4
+# Quotients of sums over float32 pixels, whose differences lose digits.
+FLOAT32_RATIO = 1e-5

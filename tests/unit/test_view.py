@@ -16,8 +16,9 @@ from reloc.geometry.lens import LensCamera, LensModel
 from reloc.geometry.se3 import SE3
 from reloc.render.software import SoftwareRenderer
 from reloc.undistort import Undistorter
-from reloc.view import View, measure_view, surprise_share
+from reloc.view import View, _add_up, _regions, _sharpness, _Sums, measure_view, surprise_share
 from tests.scenes import painted_corner, photograph_of_the_corner, view_of_the_corner
+from tests.tolerances import FLOAT32_RATIO
 
 LENS = LensCamera(LensModel.PINHOLE, 160, 120, 130.0, 131.0, 79.1, 60.3, ())
 ALIGN = AlignConfig()
@@ -97,3 +98,45 @@ def test_a_surprise_is_counted_in_widths_of_the_image() -> None:
     for motion in (shifted, turned):
         assert surprise_share(POSE, motion @ POSE, keyframe) == pytest.approx(13.0 / 160)
     assert surprise_share(POSE, POSE, keyframe) == pytest.approx(0)
+
+
+# The sums that are made in one compiled pass, against array arithmetic
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_sums_are_what_arrays_say(channels: int) -> None:
+    rng = np.random.default_rng(3)
+    image = cv2.GaussianBlur(rng.random((60, 80, channels), dtype=np.float32), (5, 5), 1.0).reshape(60, 80, channels)
+    pixel = np.stack([rng.uniform(2, 77, 900), rng.uniform(2, 57, 900)], axis=1)
+    column, row = np.rint(pixel).astype(int).T
+    value = 2 * image[row, column] + 0.1 * rng.standard_normal((900, channels)) + 0.3
+    value[column >= 40] = rng.random((np.count_nonzero(column >= 40), channels))
+    gradient = rng.standard_normal((900, channels, 2))
+    residual = image[row, column] - value
+    residual[::7, 0] = np.nan
+    luminance = np.where(np.arange(80) < 48, np.float32(0.01), image.mean(axis=2))
+
+    sums = _Sums.zero(channels)
+    arrays = image, luminance, value, gradient, residual, pixel
+    count, lit = _add_up(*arrays, 0.03, (4, 5), sums.spread, sums.slope, sums.region)
+
+    seen = ~np.isnan(residual).any(axis=1)
+    shown = seen & (luminance[row, column] > 0.03) & (luminance[row, column] < 0.97)
+    assert (count, lit) == (seen.sum(), shown.sum())
+    along_v, along_u = (np.gradient(image, axis=axis)[row, column][seen] for axis in (0, 1))
+    contrast = np.sqrt(value[seen].var(axis=0).mean() / image[row, column][seen].var(axis=0).mean())
+    shares = [contrast * _rms(found) / _rms(gradient[seen, :, axis]) for axis, found in enumerate((along_u, along_v))]
+    assert _sharpness(sums) == pytest.approx(min(shares), rel=FLOAT32_RATIO)
+
+    region = row * 4 // 60 * 5 + column * 5 // 80
+    wanted, found = value.mean(axis=1), image[row, column].mean(axis=1)
+    correlation = [np.corrcoef(wanted[seen & (region == k)], found[seen & (region == k)])[0, 1] for k in range(20)]
+    hidden = np.isin(region, np.flatnonzero(np.array(correlation) < 0.3))
+    assert _regions(sums) == pytest.approx(
+        ((hidden & shown).sum() / seen.sum(), np.mean(sorted(correlation)[-5:])), rel=FLOAT32_RATIO
+    )
+    assert (hidden & shown).any()
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values.astype(np.float64) ** 2)))
