@@ -20,6 +20,10 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".
 # A file of a few kilobytes can declare an image of many gigabytes. This is where Pillow begins to warn of that.
 MAX_PIXELS = 89_000_000
 _MAX_BYTES = 2 * 6 * MAX_PIXELS
+# From this size on, a byte of a file that says more than so many pixels is a header without an image behind it: what
+# packs best, PNG with one bit a pixel that never changes, holds 8,256 a byte.
+_LARGE_PIXELS = 16_000_000
+_MOST_PIXELS_A_BYTE = 10_000
 
 
 def read_image(path: Path) -> Image:
@@ -84,6 +88,8 @@ def _refuse_huge(data: bytes, path: Path) -> None:
         raise SourceError(
             f"An image of {width} × {height} is larger than {MAX_PIXELS} pixels. Shrink it, and scale the calibration", path
         )
+    if width * height > max(_LARGE_PIXELS, _MOST_PIXELS_A_BYTE * len(data)):
+        raise SourceError(f"An image states {width} × {height} pixels, which {len(data)} bytes cannot hold: it is damaged", path)
 
 
 def _jpeg_is_whole(data: bytes) -> bool:

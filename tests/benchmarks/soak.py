@@ -207,7 +207,8 @@ def _soak(
     ]
     recorders = [QueuedSink(sink, close_timeout_s=GRACE_S) for sink in make_consumers(config, folder / "out", lens)]
     queued = [*troubled, *recorders]
-    health = HealthSink(HealthState(camera.status, lambda: [sink.status for sink in queued]), 0)
+    # Not those that are meant to fail: with them nothing would ever be well.
+    health = HealthSink(HealthState(camera.status, lambda: [sink.status for sink in recorders]), 0)
     files = make_text_files(config, folder / "out", SummarySink(folder / "out" / SUMMARY, lens=lens))
     end_s = time.monotonic() + report.seconds
     latest_s = end_s + GRACE_S

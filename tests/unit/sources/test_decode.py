@@ -90,6 +90,18 @@ def test_an_image_bomb_is_refused_before_it_is_unpacked(side: int, warnings: str
         decode_image(_bomb(side), Path("bomb.png"))
 
 
+def test_a_header_that_promises_more_than_the_file_can_hold_is_refused() -> None:
+    with pytest.raises(SourceError, match=r"states 9000 × 9000 pixels, which \d+ bytes cannot hold"):
+        decode_image(_bomb(9000), Path("a.png"))
+
+
+def test_an_honest_mask_that_packs_as_well_as_can_be_is_read() -> None:
+    data = _encoded(Image.new("1", (5000, 5000)), "PNG")
+    pixels = decode_image(data, Path("mask.png"))
+    assert pixels.shape == (5000, 5000)
+    assert not pixels.any()
+
+
 def _bomb(side: int) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
