@@ -64,7 +64,10 @@ def open_source(
     to begin and to end (see `part_of`), `every` keeps each n-th frame of that. Raises `SourceError` that says what was found and
     what to do instead.
     """
-    source = _open(spec, fps)
+    try:
+        source = _open(spec, fps)
+    except OSError as error:  # a name that no file can have, or a folder that may not be entered
+        raise SourceError(f"The source cannot be opened: {error.strerror or error}. {_EXPECTED}", spec[:200]) from error
     if part is not None:
         source = part_of(source, *part)
     if every != 1:

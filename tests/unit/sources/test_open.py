@@ -74,7 +74,15 @@ def test_what_is_no_source_gets_a_hint(place: Path, spec: str, match: str) -> No
         open_source(str(place / spec))
 
 
-@pytest.mark.parametrize(("spec", "match"), [("", "no name"), ("webcam:0", "“webcam:” is no known"), ("rtsp://h/x", "“rtsp:”")])
+@pytest.mark.parametrize(
+    ("spec", "match"),
+    [
+        ("", "no name"),
+        ("a" * 300, "cannot be opened: .*too long"),
+        ("webcam:0", "“webcam:” is no known"),
+        ("rtsp://h/x", "“rtsp:”"),
+    ],
+)
 def test_what_is_no_path_gets_a_hint(spec: str, match: str) -> None:
     with pytest.raises(SourceError, match=match):
         open_source(spec)
