@@ -472,6 +472,18 @@ def _mesh(name: str, make: Callable[[Path], object], file: str, *spoil: str, wei
     return Subject(name, make, partial(read_mesh, file), spoil, weight)
 
 
+def _realsense() -> tuple[Subject, ...]:
+    """Return what librealsense reads, where it can be loaded: its wheel does not bring libusb."""
+    try:
+        import pyrealsense2  # noqa: F401 - only to see
+    except ImportError:
+        return ()
+    return (
+        Subject("realsense db3", make_realsense, partial(read_frames, "r.db3")),
+        Subject("realsense bag", make_old_realsense, partial(read_frames, "r.bag")),
+    )
+
+
 SUBJECTS = (
     _mesh("mesh obj", make_obj, "mesh.obj", "mesh.obj", weight=6),
     _mesh("mesh mtl", make_obj, "mesh.obj", "mesh.mtl", weight=3),
@@ -528,6 +540,5 @@ SUBJECTS = (
     _dataset("colmap", datasets.colmap_text, "d", "d/sparse/0/*"),
     _dataset("nerfstudio", make_nerfstudio, "d", "d/*.json"),
     _dataset("arkitscenes", datasets.arkitscenes, "41069021", "*/*.traj", "*/*/*.pincam"),
-    Subject("realsense db3", make_realsense, partial(read_frames, "r.db3")),
-    Subject("realsense bag", make_old_realsense, partial(read_frames, "r.bag")),
+    *_realsense(),
 )

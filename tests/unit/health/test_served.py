@@ -30,6 +30,7 @@ class Run:
     def __init__(self) -> None:
         self.camera = CameraStatus(CameraState.STREAMING, 3.0, 10, 1, 2, "", hanging=3, unordered=5, dropped=4)
         self.sink = QueueStatus("viewer", 10, 7, "")
+        self._before = set(threading.enumerate())
         self.served = HealthSink(HealthState(lambda: self.camera, lambda: [self.sink]), 0)
 
     def ask(self, path: str, host: str | None = None) -> tuple[int, str, str]:
@@ -40,6 +41,10 @@ class Run:
         found = answer.status, answer.getheader("Content-Type", ""), answer.read().decode()
         connection.close()
         return found
+
+    @property
+    def threads_of_its_own(self) -> set[threading.Thread]:
+        return set(threading.enumerate()) - self._before
 
     def metrics(self) -> dict[tuple[str, ...], float]:
         """What Prometheus' own parser makes of the text: name and labels → value."""
@@ -175,5 +180,5 @@ def test_closed_it_is_gone_and_can_be_closed_again(run: Run) -> None:
     run.served.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE_S)
-    assert "reloc-health" not in [thread.name for thread in threading.enumerate()]
+    assert run.threads_of_its_own == set()
     assert run.served.url == ""

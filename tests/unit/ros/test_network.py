@@ -179,7 +179,8 @@ def _devices(ports: range) -> list[bytes]:
     for entry in sockets:
         with socket.socket(fileno=os.dup(int(entry.name))) as handle:
             address = handle.getsockname()
-            if isinstance(address, tuple) and len(address) > 1 and address[1] in ports:
+            is_datagram = handle.type is socket.SOCK_DGRAM  # others may have got such a port by chance
+            if is_datagram and isinstance(address, tuple) and len(address) > 1 and address[1] in ports:
                 found.append(handle.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16))
     return found
 
