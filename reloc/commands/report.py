@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reloc.commands.report_material import Material, gather
+from reloc.commands.report_material import Material, film, gather
 from reloc.evaluate.align import AlignmentKind
 from reloc.evaluate.judge import Rules, load_runs
 from reloc.evaluate.summary import DEFAULT_TOLERANCE_S
@@ -17,13 +17,18 @@ from reloc.report.page import page
 EXAMPLES = """
 reloc report out/desk --out desk.html
 reloc report out/desk out/desk_local --groundtruth recordings/desk --out compare.html
+reloc report out/desk --video desk.mp4
 reloc report out/walk --source /media/disk/walk.mp4 --map hall.glb --worst 12 --out walk.html
 """
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, or TUM files.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The HTML file to write.")] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.mp4", help="Write a video of one run: its images with the map laid over them."),
+    ] = None,
     groundtruth: Annotated[
         Path | None,
         typer.Option(
@@ -46,9 +51,20 @@ def report(
 
     Everything is in the file: it opens without a network and can be sent. What a run does not say, or what is no longer where
     it was, is left out, and the page says so.
+
+    The video lays the map over each image as it looks from the estimated pose: a part of the rendering, and its strong edges.
+    Where there is no pose, it shows the image alone. It plays at the speed of the recording.
     """
+    if out is None and video is None:
+        raise typer.BadParameter("say what to make: --out FILE.html, --video FILE.mp4 or both")
+    if video is not None and (len(runs) > 1 or video.suffix.lower() != ".mp4"):
+        raise typer.BadParameter("--video takes one run, and a name that ends in .mp4")
     rules = Rules(align, tolerance)
     material = Material(groundtruth=groundtruth, source=source, map=map_, worst=worst)
-    subjects, views = gather(load_runs(runs), material, rules)
-    write_atomically(out, page(subjects, views, rules))
-    print(f"{out}: {', '.join(subject.run.name for subject in subjects)}")
+    loaded = load_runs(runs)
+    if out is not None:
+        subjects, views = gather(loaded, material, rules)
+        write_atomically(out, page(subjects, views, rules))
+        print(f"{out}: {', '.join(run.name for run in loaded)}")
+    if video is not None:
+        print(f"{video}: {film(loaded[0], material, video)} frames of {loaded[0].name}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -10,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from reloc.build import find_mesh, make_renderer
+from reloc.build import find_lens, find_mesh, make_renderer
 from reloc.commands.progress import counting_bar
 from reloc.config import RelocConfig
-from reloc.errors import RelocError
-from reloc.evaluate.groundtruth import every_nth, load_groundtruth
+from reloc.errors import MeshError, RelocError, SourceError, TrajectoryError
+from reloc.evaluate.groundtruth import at_times, load_groundtruth
 from reloc.evaluate.inputs import RunInputs, cameras_of, inputs_of
 from reloc.evaluate.judge import Rules, judge
 from reloc.evaluate.run import Run
-from reloc.geometry.lens import LensCamera
 from reloc.geometry.trajectory import Trajectory
 from reloc.mesh.load import load_mesh
 from reloc.mesh.textured_mesh import TexturedMesh
@@ -26,8 +26,10 @@ from reloc.render.renderer import Renderer
 from reloc.report.pictures import page_pictures, wanted_frames
 from reloc.report.subject import MapView, ShownFrame, Subject
 from reloc.report.topview import top_view, up_direction
+from reloc.report.video import write_video
 from reloc.report.worst import worst_frames
 from reloc.sources.open import open_source
+from reloc.sources.source import FrameSource
 from reloc.undistort import Undistorter
 
 _LARGEST_SETTINGS = 1 << 18
@@ -71,21 +73,24 @@ def gather(runs: Sequence[Run], material: Material, rules: Rules) -> tuple[list[
 
 
 def _subject(run: Run, material: Material, rules: Rules) -> Subject:
-    truth = _groundtruth(run, material)
+    truth = _groundtruth(run, material, rules.tolerance_s)
     judged = None if truth is None else judge(run, truth, rules)
     worst = () if run.frames is None else worst_frames(run.frames, truth, rules.tolerance_s, material.worst)
     return Subject(run, judged, worst, settings=_settings(run))
 
 
-def _groundtruth(run: Run, material: Material) -> Trajectory | None:
+def _groundtruth(run: Run, material: Material, tolerance_s: float) -> Trajectory | None:
     """Return the frames that count: those that the run was given, if it says so."""
     inputs = inputs_of(run.summary)
-    every = 1 if inputs is None else inputs.every
-    if material.groundtruth is not None:
-        return every_nth(load_groundtruth(material.groundtruth), every)
-    if inputs is None or inputs.groundtruth is None or not Path(inputs.groundtruth).is_file():
+    file = material.groundtruth
+    if file is None and inputs is not None and inputs.groundtruth is not None and Path(inputs.groundtruth).is_file():
+        file = Path(inputs.groundtruth)
+    if file is None:
         return None
-    return every_nth(load_groundtruth(inputs.groundtruth), every)
+    truth = load_groundtruth(file)
+    if inputs is None or run.frames is None or (inputs.every == 1 and inputs.part is None):
+        return truth
+    return at_times(truth, run.frames.timestamps_ns, tolerance_s)
 
 
 def _settings(run: Run) -> str:
@@ -133,41 +138,51 @@ def _with_pictures(subject: Subject, material: Material, loaded: LoadedMap | Non
     """Return the subject with the pictures of its worst frames, or why there are none."""
     if not subject.worst:
         return subject
-    inputs = inputs_of(subject.run.summary)
-    if material.source is not None:
-        inputs = RunInputs(material.source, "") if inputs is None else replace(inputs, source=material.source)
     if loaded is None:
         return replace(subject, missing_pictures=missing)
-    if inputs is None:
-        return replace(subject, missing_pictures="the run does not say where its images are: name them with --source")
     try:
-        return replace(subject, shown=_shown(subject, inputs, loaded))
+        return replace(subject, shown=_shown(subject, material, loaded))
     except RelocError as error:
         return replace(subject, missing_pictures=str(error))
 
 
-def _shown(subject: Subject, inputs: RunInputs, loaded: LoadedMap) -> tuple[ShownFrame, ...]:
+def _shown(subject: Subject, material: Material, loaded: LoadedMap) -> tuple[ShownFrame, ...]:
     frames = subject.run.frames
     assert frames is not None
     by_time = {int(frames.timestamps_ns[one.row]): one for one in subject.worst}
-    mask = None if inputs.mask is None else Path(inputs.mask)
     shown = []
-    with (
-        open_source(inputs.source, fps=inputs.fps, mask=mask, every=inputs.every) as source,
-        counting_bar(source.info.length, f"images of {subject.run.name}") as progress,
-    ):
-        undistorter = Undistorter(_lens(subject.run, source.info.camera))
+    with images_of(subject.run, material) as (source, undistorter, progress):
         for raw in wanted_frames(source, tuple(by_time), progress):
             frame = by_time[raw.timestamp_ns]
             pictures = page_pictures(raw, frames, frame.row, undistorter, loaded.renderer)
             shown.append(ShownFrame(frame, pictures))
-    if not shown:
-        raise RelocError(f"none of the {len(by_time)} frames is among the images at these times", inputs.source)
+        if not shown:
+            raise RelocError(f"none of the {len(by_time)} frames is among the images at these times", source.info.name)
     return tuple(shown)
 
 
-def _lens(run: Run, brought: LensCamera | None) -> LensCamera:
-    _, lens = cameras_of(run.summary)
-    if lens is None and brought is None:
-        raise RelocError("the run does not say its calibration, and the images bring none")
-    return lens or brought  # type: ignore[return-value]
+@contextmanager
+def images_of(run: Run, material: Material) -> Iterator[tuple[FrameSource, Undistorter, Callable[[int], None]]]:
+    """Open the images of a run, whichever of them it was given, and a progress bar that is told how many were read."""
+    inputs = inputs_of(run.summary)
+    if inputs is None and material.source is None:
+        raise SourceError("the run does not say where its images are: name them with --source")
+    inputs = inputs or RunInputs(material.source or "", "")
+    mask = None if inputs.mask is None else Path(inputs.mask)
+    with (
+        open_source(material.source or inputs.source, fps=inputs.fps, mask=mask) as source,
+        counting_bar(source.info.length, f"images of {run.name}") as progress,
+    ):
+        _, lens = cameras_of(run.summary)
+        yield source, Undistorter(lens or find_lens(None, source.info)), progress
+
+
+def film(run: Run, material: Material, out: Path) -> int:
+    """Write the video of a run and return how many frames it has."""
+    if run.frames is None:
+        raise TrajectoryError(f"{run.name} is a bare trajectory: a video needs the folder of a run with its frames.jsonl")
+    loaded, missing = _load_map(_map_files([run], material)[0])
+    if loaded is None:
+        raise MeshError(f"there is no map to lay over the images: {missing}")
+    with images_of(run, material) as (source, undistorter, progress):
+        return write_video(out, source, run.frames, undistorter, loaded.renderer, progress)

@@ -126,6 +126,7 @@ def _inputs(request: Request, mesh_file: Path, info: SourceInfo) -> RunInputs:
         source=absolute(request.source),
         map=absolute(str(mesh_file)),
         every=request.every,
+        part=request.part,
         fps=request.fps,
         mask=None if request.mask is None else absolute(str(request.mask)),
         groundtruth=None if info.groundtruth is None else absolute(str(info.groundtruth)),

@@ -21,6 +21,8 @@ class RunInputs:
     map: str
     """The mesh file."""
     every: int = 1
+    part: tuple[int, int | None] | None = None
+    """From which frame to which, the last one not included; None is all."""
     fps: float | None = None
     mask: str | None = None
     groundtruth: str | None = None
@@ -39,12 +41,17 @@ def inputs_of(summary: Mapping[str, Any] | None) -> RunInputs | None:
             source=str(found["source"]),
             map=str(found["map"]),
             every=max(1, int(found.get("every", 1))),
+            part=_part(found.get("part")),
             fps=None if found.get("fps") is None else float(found["fps"]),
             mask=None if found.get("mask") is None else str(found["mask"]),
             groundtruth=None if found.get("groundtruth") is None else str(found["groundtruth"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
         return None
+
+
+def _part(found: Any) -> tuple[int, int | None] | None:
+    return None if found is None else (int(found[0]), None if found[1] is None else int(found[1]))
 
 
 def cameras_of(summary: Mapping[str, Any] | None) -> tuple[PinholeCamera | None, LensCamera | None]:

@@ -22,7 +22,7 @@ from reloc.smooth.rts import Smoothed
 from reloc.smooth.walk import Found
 
 TRAJECTORY, FRAMES, SUMMARY = "trajectory.txt", "frames.jsonl", "summary.json"
-FILLED = "not aligned: it lies between frames that were, as the camera moved"
+FILLED = "lies between frames that were aligned"
 """The reason of a frame whose pose was inferred from those before and after it."""
 
 

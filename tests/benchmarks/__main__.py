@@ -7,7 +7,20 @@ import os
 from dataclasses import replace
 from importlib import import_module
 
-NAMES = ("frame", "growth", "busy", "start", "memory", "motion", "disturbances", "castle", "localize", "batch")
+NAMES = (
+    "frame",
+    "growth",
+    "busy",
+    "start",
+    "memory",
+    "motion",
+    "disturbances",
+    "castle",
+    "localize",
+    "batch",
+    "evaluate",
+    "smooth",
+)
 # As `reloc` sets them for itself, all but OpenCV's: SIFT is measured with the threads that OpenCV likes, we with one.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 

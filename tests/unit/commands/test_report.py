@@ -84,3 +84,26 @@ def test_what_is_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TrajectoryError, match="not the folder of a run"):
         _call(tmp_path, "-o", tmp_path / "a.html")
     assert not (tmp_path / "a.html").exists()
+
+
+def test_a_video_of_one_run(tmp_path: Path, made_recording: Path) -> None:
+    run = _run(tmp_path / "run", made_recording)
+    assert _call(run, "--video", tmp_path / "run.mp4") == f"{tmp_path / 'run.mp4'}: 8 frames of run\n"
+    assert (tmp_path / "run.mp4").stat().st_size > 10_000
+    for wrong in ([run], [run, run, "--video", tmp_path / "a.mp4"], [run, "--video", tmp_path / "a.gif"]):
+        assert CliRunner().invoke(APP, [str(argument) for argument in wrong]).exit_code == 2
+    save_tum(tmp_path / "bare.txt", load_tum(made_recording / "groundtruth.txt"))
+    with pytest.raises(TrajectoryError, match="a video needs the folder of a run"):
+        _call(tmp_path / "bare.txt", "--video", tmp_path / "a.mp4")
+
+
+def test_a_run_of_some_frames_is_judged_by_those(tmp_path: Path, made_recording: Path) -> None:
+    truth = load_tum(made_recording / "groundtruth.txt")
+    where = RunInputs(
+        str(made_recording), str(made_recording / "map"), every=2, groundtruth=str(made_recording / "groundtruth.txt")
+    )
+    run = write_run(tmp_path / "run", estimates(truth)[::2], inputs=where.as_mapping())
+    _call(run, "-o", tmp_path / "a.html", "--worst", 1)
+    words = Reader((tmp_path / "a.html").read_text(encoding="utf-8")).words
+    assert "4 of 4" in words
+    assert "cannot be shown" not in words

@@ -12,7 +12,7 @@ from tests.unit.sinks.estimates import CAMERA, LENS, estimate
 
 
 def test_inputs_and_cameras_come_back_from_the_summary(tmp_path: Path) -> None:
-    inputs = RunInputs("/a/walk.mp4", "/b/hall.glb", every=3, fps=29.97, mask="/c.png", groundtruth="/d.txt")
+    inputs = RunInputs("/a/walk.mp4", "/b/hall.glb", every=3, part=(5, None), fps=29.97, mask="/c.png", groundtruth="/d.txt")
     summary = load_run(write_run(tmp_path / "run", [estimate()], inputs=inputs.as_mapping())).summary
     assert inputs_of(summary) == inputs
     assert cameras_of(summary) == (CAMERA, LENS)
