@@ -35,6 +35,7 @@ from reloc.undistort import Undistorter, halved_width
 if TYPE_CHECKING:
     from reloc.align.features.config import FeaturesConfig
     from reloc.align.features.vgg import VggFeatures
+    from reloc.places.features import FeatureExtractor
     from reloc.places.finder import PlaceFinder
     from reloc.places.index import PlaceIndex
     from reloc.sinks.rerun_viewer import RerunSink
@@ -126,11 +127,30 @@ def _network(config: FeaturesConfig, device: str) -> VggFeatures:
 
 
 def make_places(config: RelocConfig, index: PlaceIndex) -> PlaceFinder:
-    """Return what finds a camera among the known views of a map."""
+    """Return what finds a camera among the known views of a map. Raises `ConfigError` where they have other features."""
     # Late: a run that is told where it begins may need none of it.
     from reloc.places.finder import PlaceFinder
 
-    return PlaceFinder(index, config.places)
+    if index.features != config.places.features:
+        raise ConfigError(
+            f"the index of known views holds features of {index.features}, and those of {config.places.features} are asked for: "
+            f"set places.features={index.features}, or make the index again with `reloc map index`"
+        )
+    return PlaceFinder(index, config.places, make_extractor(config))
+
+
+def make_extractor(config: RelocConfig) -> FeatureExtractor:
+    """Return what finds the local features that the configuration names. Raises `ConfigError` where it cannot be had."""
+    match config.places.features:
+        case "sift":
+            from reloc.places.features import detect
+
+            return detect
+        case "aliked":
+            from reloc.learned import LearnedFeatures
+
+            weights = config.places.weights
+            return LearnedFeatures(Path(weights).expanduser() if weights else None)
 
 
 def make_sinks(config: RelocConfig, out: Path, lens: LensCamera, mesh: TexturedMesh, renderer: Renderer) -> list[Sink]:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from reloc.build import make_places
+from reloc.build import make_extractor, make_places
 from reloc.commands.progress import counting_bar
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError
@@ -34,13 +34,14 @@ class Indexed:
     seconds: float
 
 
-def make_index(renderer: Renderer, mesh: TexturedMesh, request: PlaceRequest) -> Indexed:
+def make_index(config: RelocConfig, renderer: Renderer, mesh: TexturedMesh, request: PlaceRequest) -> Indexed:
     """Return the index of what is asked for, with a progress bar; raises `ConfigError` where no view can be had."""
     began_s = time.monotonic()
+    extract = make_extractor(config)
     with counting_bar(100, "indexing known views, percent") as show:
         plan = plan_views(renderer, mesh, request, lambda share: show(round(_PLANNED * share)))
         count = len(plan.views)
-        index = build_index(plan.views, lambda done: show(_PLANNED + (100 - _PLANNED) * done // count))
+        index = build_index(plan.views, lambda done: show(_PLANNED + (100 - _PLANNED) * done // count), extract)
     return Indexed(index, plan.photographs, time.monotonic() - began_s)
 
 
@@ -56,7 +57,7 @@ def find_places(
         if needed:
             raise ConfigError("nothing says where to begin: give --init, or let the whole map be searched with places.use=auto")
         return None
-    index = load_cached_index(mesh) if index_file is None else load_index(index_file, mesh)
+    index = load_cached_index(mesh, config.places.features) if index_file is None else load_index(index_file, mesh)
     if index is None and needed:
         index = _made_now(config, mesh, mesh_file, renderer)
     return None if index is None else make_places(config, index)
@@ -68,7 +69,7 @@ def _made_now(config: RelocConfig, mesh: TexturedMesh, mesh_file: Path, renderer
         file=sys.stderr,
         flush=True,
     )
-    made = make_index(renderer, mesh, PlaceRequest(config.places.views, photographs=photographs_beside(mesh_file)))
+    made = make_index(config, renderer, mesh, PlaceRequest(config.places.views, photographs=photographs_beside(mesh_file)))
     kept = store_index(mesh, made.index)
     print(f"{len(made.index)} known views in {made.seconds:.0f} s{'' if kept else ', not kept'}", file=sys.stderr, flush=True)
     return made.index

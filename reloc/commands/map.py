@@ -84,12 +84,12 @@ def index(
     mesh_file = find_mesh(map_)
     known, photographs = _known_poses(poses), _photographs(colmap, mesh_file)
     mesh = load_mesh(mesh_file)
-    target = out or cached_path(mesh)
+    target = out or cached_path(mesh, chosen.places.features)
     if target is None:
         raise ConfigError("the index can be kept nowhere: the cache cannot be written; name a file with --out FILE")
     plausible = Plausible(distances, clearance, up, heights)
     request = PlaceRequest(views or chosen.places.views, plausible, known, photographs)
-    made = make_index(make_renderer(chosen, mesh), mesh, request)
+    made = make_index(chosen, make_renderer(chosen, mesh), mesh, request)
     save_index(target, made.index, mesh)
     _report(made, mesh_file, target)
 

@@ -10,19 +10,17 @@ from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.places.index import PlaceIndex
 from reloc.places.index_file import load_index, save_index
 
-_NAME = "places.npz"
-
 _log = logging.getLogger(__name__)
 
 
-def cached_path(mesh: TexturedMesh) -> Path | None:
-    """Return where the index of a mesh is kept, or None for a mesh that is not cached."""
-    return None if mesh.derived is None else mesh.derived / _NAME
+def cached_path(mesh: TexturedMesh, features: str = "sift") -> Path | None:
+    """Return where the index of a mesh with such features is kept, or None for a mesh that is not cached."""
+    return None if mesh.derived is None else mesh.derived / f"places_{features}.npz"
 
 
-def load_cached_index(mesh: TexturedMesh) -> PlaceIndex | None:
-    """Return the index kept for a mesh, or None where there is none that can be used."""
-    path = cached_path(mesh)
+def load_cached_index(mesh: TexturedMesh, features: str = "sift") -> PlaceIndex | None:
+    """Return the index kept for a mesh with such features, or None where there is none that can be used."""
+    path = cached_path(mesh, features)
     if path is None or not path.is_file():
         return None
     try:
@@ -34,7 +32,7 @@ def load_cached_index(mesh: TexturedMesh) -> PlaceIndex | None:
 
 def store_index(mesh: TexturedMesh, index: PlaceIndex) -> Path | None:
     """Keep an index for a mesh; return where, or None where it cannot be kept."""
-    path = cached_path(mesh)
+    path = cached_path(mesh, index.features)
     if path is None:
         return None
     try:

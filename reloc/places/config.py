@@ -14,6 +14,10 @@ class PlacesConfig:
 
     use: Literal["auto", "never"] = "auto"
     """Whether a camera that is lost is looked for in the whole map: `auto` does wherever there is an index of known views."""
+    features: Literal["sift", "aliked"] = "sift"
+    """Which local features tell places apart: `aliked` is learned, needs `pip install "reloc[learned]"` and a second an image."""
+    weights: str = ""
+    """The file of weights of learned features; empty: those that torch hub has, or fetches."""
     views: Annotated[int, Ge(1)] = 400
     """How many views of a map are rendered for its index, at most."""
     guesses: Annotated[int, Ge(1)] = 3

@@ -13,7 +13,7 @@ from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3, rotation_angle
 from reloc.guesses import PlaceGuess
 from reloc.places.config import PlacesConfig
-from reloc.places.features import Descriptors, Features, as_floats, detect
+from reloc.places.features import Descriptors, FeatureExtractor, Features, as_floats, detect
 from reloc.places.glance import glance, small_picture, turned
 from reloc.places.index import PlaceIndex
 from reloc.places.views import query_image
@@ -54,10 +54,11 @@ class PlaceFinder:
     Args:
         index: The known views.
         config: How many poses to return, and what they must have in their favour.
+        extract: Finds features of the kind that the index holds.
     """
 
-    def __init__(self, index: PlaceIndex, config: PlacesConfig | None = None) -> None:
-        self._index = index
+    def __init__(self, index: PlaceIndex, config: PlacesConfig | None = None, extract: FeatureExtractor = detect) -> None:
+        self._index, self._extract = index, extract
         self._config = config or PlacesConfig()
 
     @property
@@ -71,7 +72,7 @@ class PlaceFinder:
         Where nothing speaks for any, this is the pose of the view that looks most like the frame, without support.
         """
         camera, image, valid = query_image(frame)
-        features = detect(image, _FEATURES, valid)
+        features = self._extract(image, _FEATURES, valid)
         alike = similar_views(self._index, glance(*small_picture(image, valid)), _GLANCED)
         matches, poses = [], []
         for view in dict.fromkeys([*likely_views(self._index, features.descriptors, _VIEWS), *alike]):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reloc.geometry.se3 import SE3
 from reloc.places.cells import Cells, sort_into_cells
-from reloc.places.features import Descriptors, Features, detect
+from reloc.places.features import Descriptors, FeatureExtractor, Features, detect
 from reloc.places.glance import PICTURE_PX, glance, small_picture
 from reloc.places.views import View
 
@@ -54,6 +54,11 @@ class PlaceIndex:
         """The number of views."""
         return len(self.translations)
 
+    @property
+    def features(self) -> str:
+        """Which features it holds, as the configuration calls them."""
+        return "sift" if self.cells.descriptors.dtype == np.uint8 else "aliked"
+
     def pose(self, view: int) -> SE3:
         """Return camera_from_world of a view."""
         return SE3(self.rotations[view], self.translations[view])
@@ -77,30 +82,34 @@ class _Described:
     points: NDArray[np.float32]
 
 
-def build_index(views: Iterable[Callable[[], View]], progress: Callable[[int], None] = lambda done: None) -> PlaceIndex:
-    """Return the index of views, each made when its turn comes."""
+def build_index(
+    views: Iterable[Callable[[], View]],
+    progress: Callable[[int], None] = lambda done: None,
+    extract: FeatureExtractor = detect,
+) -> PlaceIndex:
+    """Return the index of views, each made when its turn comes, with the features that `extract` finds."""
     described = []
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for one in _in_order(pool, views):
+        for one in _in_order(pool, views, extract):
             described.append(one)
             progress(len(described))
     return _assemble(described)
 
 
-def _in_order(pool: ThreadPoolExecutor, views: Iterable[Callable[[], View]]) -> Iterator[_Described]:
+def _in_order(pool: ThreadPoolExecutor, views: Iterable[Callable[[], View]], extract: FeatureExtractor) -> Iterator[_Described]:
     """Describe views on all workers, a few ahead of who takes them, so that memory holds only those few."""
     remaining = iter(views)
-    ahead = [pool.submit(_describe, view) for view in islice(remaining, 2 * _WORKERS)]
+    ahead = [pool.submit(_describe, view, extract) for view in islice(remaining, 2 * _WORKERS)]
     while ahead:
         yield ahead.pop(0).result()
-        ahead += [pool.submit(_describe, view) for view in islice(remaining, 1)]
+        ahead += [pool.submit(_describe, view, extract) for view in islice(remaining, 1)]
 
 
-def _describe(make_view: Callable[[], View]) -> _Described:
+def _describe(make_view: Callable[[], View], extract: FeatureExtractor) -> _Described:
     view = make_view()
     kernel = np.ones((2 * _EDGE_PX + 1, 2 * _EDGE_PX + 1), dtype=np.uint8)
     inside = cv2.erode((view.valid & (view.depth > 0)).astype(np.uint8), kernel) > 0
-    features = detect(view.image, FEATURES_PER_VIEW, inside)
+    features = extract(view.image, FEATURES_PER_VIEW, inside)
     column, row = np.rint(features.pixels).astype(np.int64).T
     depth = view.depth[row, column]
     rays = view.camera.unproject(features.pixels) * depth[:, None]

@@ -26,7 +26,7 @@ _DIGEST_BYTES = 16
 _TEXEL_STEP = 97
 
 # Every array with its type and shape; letters are counts that must agree (V views, N features, C cells).
-_LAYOUT: dict[str, tuple[type, tuple[int | str, ...]]] = {
+_LAYOUT: dict[str, tuple[type | tuple[type, ...], tuple[int | str, ...]]] = {
     "version": (np.int64, (1,)),
     "map": (np.uint8, (_DIGEST_BYTES,)),
     "rotations": (np.float64, ("V", 3, 3)),
@@ -37,7 +37,7 @@ _LAYOUT: dict[str, tuple[type, tuple[int | str, ...]]] = {
     "glances": (np.float32, ("V", GLANCE_SIZE)),
     "centroids": (np.float32, ("C", DESCRIPTOR_SIZE)),
     "first_of_cell": (np.int64, ("C+1",)),
-    "descriptors": (np.uint8, ("N", DESCRIPTOR_SIZE)),
+    "descriptors": ((np.uint8, np.int8), ("N", DESCRIPTOR_SIZE)),
     "points": (np.float32, ("N", 3)),
     "view": (np.int32, ("N",)),
     "by_view": (np.int32, ("N",)),
@@ -121,7 +121,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _member(
-    archive: zipfile.ZipFile, name: str, dtype: type, shape: tuple[int | str, ...], counts: dict[str, int]
+    archive: zipfile.ZipFile, name: str, dtype: type | tuple[type, ...], shape: tuple[int | str, ...], counts: dict[str, int]
 ) -> NDArray[Any]:
     """Return one array, after its header has been found to announce no more than the file holds."""
     entry = archive.getinfo(f"{name}.npy")
@@ -132,13 +132,14 @@ def _member(
         if version != (1, 0):
             raise ValueError(f"{name} has a header of version {version}")
         found, fortran, found_dtype = np.lib.format.read_array_header_1_0(member)
-        if fortran or found_dtype != np.dtype(dtype) or len(found) != len(shape):
+        allowed = dtype if isinstance(dtype, tuple) else (dtype,)
+        if fortran or found_dtype not in [np.dtype(one) for one in allowed] or len(found) != len(shape):
             raise ValueError(f"{name} is of another type")
         for size, expected in zip(found, shape, strict=True):
             _check_size(name, size, expected, counts)
         data = member.read()
     # Stored, so no more bytes than the file has; `read` has compared their checksum.
-    return np.frombuffer(bytearray(data), dtype=dtype).reshape(found)
+    return np.frombuffer(bytearray(data), dtype=found_dtype).reshape(found)
 
 
 def _check_size(name: str, size: int, expected: int | str, counts: dict[str, int]) -> None:

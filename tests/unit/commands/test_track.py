@@ -133,7 +133,7 @@ def test_an_index_that_must_be_made_is_announced(made_recording: Path, tmp_path:
     result = _track(made_recording, "--out", tmp_path / "out", "--set", "places.views=2", "--every", 8)
     assert "mesh.obj has no index of known views yet: making one" in result.stderr
     assert "2 known views in " in result.stderr
-    assert list((tmp_path / "cache").rglob("places.npz"))
+    assert list((tmp_path / "cache").rglob("places_sift.npz"))
 
 
 def test_without_a_first_pose_and_without_a_search_nothing_begins(made_recording: Path, tmp_path: Path) -> None:

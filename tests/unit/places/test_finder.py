@@ -1,21 +1,27 @@
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from reloc.build import make_places
+from reloc.config import RelocConfig
+from reloc.errors import ConfigError
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3, rotation_angle
 from reloc.guesses import PlaceGuess, Places
 from reloc.places.config import PlacesConfig
-from reloc.places.features import as_floats, detect
+from reloc.places.features import Features, as_floats, detect, signed_descriptors
 from reloc.places.finder import Matches, PlaceFinder, likely_views, match_view, pose_from_matches, refined, similar_views
 from reloc.places.glance import glance, small_picture
-from reloc.places.views import query_image
-from tests.scenes import ANYWHERE
-from tests.unit.places.known_room import frame, index, photograph, pose_at
+from reloc.places.index import build_index
+from reloc.places.index_file import load_index, save_index
+from reloc.places.views import query_image, rendered_view
+from tests.scenes import ANYWHERE, room
+from tests.unit.places.known_room import SECONDS_APART, frame, index, mesh, photograph, pose_at
 
 CAMERA = PinholeCamera(640, 480, 500.0, 510.0, 320.0, 239.0)
 # Half way between two known views.
@@ -113,6 +119,26 @@ def test_matches_are_the_nearest_of_a_view_where_no_other_is_nearly_as_near() ->
     for feature, match in sure.items():
         np.testing.assert_array_equal(place[feature], points[match].astype(float))
     np.testing.assert_array_equal(found.pixels, features.pixels[found.feature])
+
+
+def _signed(image: np.ndarray, count: int, mask: np.ndarray | None = None) -> Features:
+    """SIFT in the guise of learned features: vectors of length 1 with signs, by a rotation that keeps their distances."""
+    found = detect(image, count, mask)
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(128, 128)))[0]
+    return Features(found.pixels, signed_descriptors((as_floats(found.descriptors) @ rotation).astype(np.float32)))
+
+
+def test_features_with_signs_find_the_place_as_well(tmp_path: Path) -> None:
+    views = [partial(rendered_view, room(), pose_at(SECONDS_APART * number)) for number in (0, 1, 6)]
+    save_index(tmp_path / "a.npz", build_index(views, extract=_signed), mesh())
+    known = load_index(tmp_path / "a.npz", mesh())
+    assert (known.features, known.cells.descriptors.dtype) == ("aliked", np.int8)
+    best = PlaceFinder(known, extract=_signed).guesses(frame(photograph(0.75)))[0]
+    assert off(best.camera_from_world, pose_at(0.75))[0] < 0.03
+    assert best.support > 40
+    with pytest.raises(ConfigError, match=r"holds features of aliked.*places\.features=aliked"):
+        make_places(RelocConfig(), known)
+    assert make_places(RelocConfig(), index()).index is index()
 
 
 # Poses from matches
