@@ -16,6 +16,7 @@ NAMES = (
     "motion",
     "disturbances",
     "castle",
+    "silhouette",
     "localize",
     "batch",
     "evaluate",
