@@ -14,6 +14,7 @@ from reloc.errors import ConfigError, MeshError
 from reloc.files import path_of
 from reloc.geometry.calibration import load_calibration
 from reloc.geometry.lens import LensCamera
+from reloc.geometry.rig import Rig
 from reloc.geometry.se3 import SE3
 from reloc.guesses import Places
 from reloc.mesh.load import READERS
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from reloc.places.features import FeatureExtractor
     from reloc.places.finder import PlaceFinder
     from reloc.places.index import PlaceIndex
+    from reloc.rig_relocalizer import RigRelocalizer
     from reloc.sinks.rerun_viewer import RerunSink
 
 TRAJECTORY, FRAMES, SUMMARY, CONFIG, SESSION = "trajectory.txt", "frames.jsonl", "summary.json", "config.yaml", "session.rrd"
@@ -90,6 +92,25 @@ def make_relocalizer(
         motion=config.motion,
         assess=config.assess,
         weakness=config.weakness,
+    )
+
+
+def make_rig_relocalizer(config: RelocConfig, rig: Rig, world_from_first: SE3, renderer: Renderer) -> RigRelocalizer:
+    """Return a relocalizer of several cameras, of which the first is expected near `world_from_first` in its first frame.
+
+    Raises `ConfigError` for ways of aligning that know one camera only.
+    """
+    if config.align.solver != "lm" or config.features.network != "none":
+        raise ConfigError("a rig is aligned by the solver lm and without deep features: leave align.solver and features.network")
+    # Late: most cameras are alone.
+    from reloc.rig_relocalizer import RigConfigs, RigRelocalizer
+
+    return RigRelocalizer(
+        rig,
+        {camera.name: make_undistorter(config, camera.lens) for camera in rig.cameras},
+        renderer,
+        world_from_first.inverse(),
+        RigConfigs(config.align, config.keyframe, config.motion, config.assess, config.weakness),
     )
 
 

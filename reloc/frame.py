@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class RawFrame:
     host_ns: int | None = None
     """When it was exposed on this computer's `time.monotonic_ns`, as well as that can be told: where the camera's clock says
     nothing about now, when it arrived; in a replay, when it was due. None where nobody needs to know."""
+    others: Mapping[str, RawFrame] = field(default_factory=dict)
+    """What the other cameras of a rig took at the same instant, by their names; one that dropped out is not there."""
 
 
 @dataclass(frozen=True, eq=False)

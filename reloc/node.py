@@ -8,13 +8,27 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 from reloc.estimate import Estimate, Verdict
 from reloc.frame import RawFrame
-from reloc.relocalizer import Relocalizer
 from reloc.sinks.sink import FanOut, Sink
 from reloc.sources.prefetch import prefetched
 from reloc.sources.source import FrameSource
+from reloc.undistort import Undistorter
+
+
+class Tracker(Protocol):
+    """Says of every frame where the camera was: `Relocalizer`, or `RigRelocalizer` for several cameras."""
+
+    @property
+    def undistorter(self) -> Undistorter:
+        """What turns raw frames into frames."""
+        ...
+
+    def step(self, raw: RawFrame) -> Estimate:
+        """Return where the camera was at this frame."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ def _never() -> bool:
 
 def run(
     source: FrameSource,
-    relocalizer: Relocalizer,
+    relocalizer: Tracker,
     sinks: Sequence[Sink],
     *,
     progress: Callable[[Estimate], None] = _nobody,

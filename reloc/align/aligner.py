@@ -116,7 +116,7 @@ class Aligner:
             uncertainty_px: How far, as a standard deviation in pixels of the finest level, a single guess may be off.
             doubtful: Also try without the regions of the image that disagree with the guess. Costs half as much again.
         """
-        top = _first_level(uncertainty_px, len(frame))
+        top = first_level(uncertainty_px, len(frame))
         kinds = frame.kinds_at(len(frame) - 1)
         if len(guesses) > 1:
             # From far off, mixing the kinds lets the misled one crowd out the other: each follows its own judgement to the end.
@@ -155,8 +155,8 @@ class Aligner:
 
     def _refine(self, keyframe: Keyframe, frame: Layers, level: int, kind: Kind, pose: SE3, without_regions: bool) -> _Candidate:
         """Align on one level, from one pose, in one way."""
-        term = _term(keyframe, frame, level, kind)
-        exposure = _start_exposure(term, pose, kind)
+        term = term_at(keyframe, frame, level, kind)
+        exposure = start_exposure(term, pose, kind)
         start = Unknowns.at(pose, exposure)
         samples = term.sample(start)
         scale = robust_scale(samples.residual)
@@ -183,7 +183,7 @@ class Aligner:
         self, keyframe: Keyframe, frame: Layers, level: int, judge: Kind, candidates: list[_Candidate], count: int
     ) -> list[_Candidate]:
         """Return the `count` different candidates that the layer of a level and kind likes best, the best first."""
-        ranking = np.argsort(_disagreement(_term(keyframe, frame, level, judge), candidates), kind="stable")
+        ranking = np.argsort(_disagreement(term_at(keyframe, frame, level, judge), candidates), kind="stable")
         angle = _SAME_PX / frame.at(level, judge).camera.fx
         chosen: list[_Candidate] = []
         for index in ranking:
@@ -205,7 +205,7 @@ def measured(
     beside: Sequence[ResidualTerm] = (),
 ) -> Alignment:
     """Say how well a solver's result fits at the finest level; `beside` are further terms that took part."""
-    term = _term(keyframe, frame, 0, frame.kind)
+    term = term_at(keyframe, frame, 0, frame.kind)
     residuals = term.sample(unknowns).residual
     seen = np.logical_not(np.isnan(residuals).any(axis=1))
     scale = robust_scale(residuals)
@@ -225,7 +225,7 @@ def measured(
     )
 
 
-def _first_level(uncertainty_px: float, levels: int) -> int:
+def first_level(uncertainty_px: float, levels: int) -> int:
     """Return the finest level that reaches far enough, at least the second finest, at most the coarsest."""
     if not uncertainty_px < _CAPTURE_PX * 2 ** (levels - 1):
         return levels - 1
@@ -236,12 +236,13 @@ def _iterations(candidates: Sequence[_Candidate]) -> int:
     return sum(c.solution.iterations for c in candidates if c.solution is not None)
 
 
-def _term(keyframe: Keyframe, frame: Layers, level: int, kind: Kind) -> PhotometricTerm:
+def term_at(keyframe: Keyframe, frame: Layers, level: int, kind: Kind) -> PhotometricTerm:
+    """Return the comparison of keyframe and image at one level of one kind."""
     layer = frame.at(level, kind)
     return PhotometricTerm(keyframe.references[level][kind], layer.values, layer.camera)
 
 
-def _start_exposure(term: PhotometricTerm, pose: SE3, kind: Kind) -> Array:
+def start_exposure(term: PhotometricTerm, pose: SE3, kind: Kind) -> Array:
     """Return the exposure to begin at: normalised intensities need none, raw ones that which matches their contrast."""
     neutral = neutral_exposure(term.points.value.shape[1])
     if kind is Kind.LOCAL:
@@ -292,5 +293,5 @@ def _raw_exposure(keyframe: Keyframe, frame: Layers, unknowns: Unknowns) -> Expo
         if not levels:
             channels = keyframe.references[0][frame.kind].value.shape[1]
             return Exposure(np.full(channels, np.nan), np.full(channels, np.nan))
-        pairs = _start_exposure(_term(keyframe, frame, levels[0], Kind.INTENSITY), unknowns.camera_from_world, Kind.INTENSITY)
+        pairs = start_exposure(term_at(keyframe, frame, levels[0], Kind.INTENSITY), unknowns.camera_from_world, Kind.INTENSITY)
     return Exposure(pairs[0::2], pairs[1::2])

@@ -18,10 +18,12 @@ from reloc.evaluate.run import load_run
 from reloc.evaluate.summary import DEFAULT_TOLERANCE_S, evaluate
 from reloc.evaluate.trust import assess_trust
 from reloc.synthetic.recording import make_recording
+from reloc.synthetic.rig_recording import make_rig_recording
 
 EXAMPLES = """
 reloc demo
 reloc demo --out out/other --seed 3 --frames 600 --viewer spawn
+reloc demo --rig --out out/rig
 """
 
 
@@ -31,6 +33,7 @@ def demo(
     ),
     frames: Annotated[int, typer.Option("--frames", min=2, help="Length of the recording, at 30 frames a second.")] = 150,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another number makes another room and another walk.")] = 0,
+    rig: Annotated[bool, typer.Option("--rig", help="Two cameras instead of one: other lenses and sizes, one pose.")] = False,
     viewer: Annotated[ViewerMode, typer.Option("--viewer", help="As of `reloc track`.")] = "save",
 ) -> None:
     """Make a recording of a made-up room, track it, evaluate it, and say where everything is. Needs no data and no network.
@@ -38,9 +41,10 @@ def demo(
     The camera is one that nobody would choose: a distorting lens, drifting exposure, flicker, noise and motion blur.
     """
     announce_compilation()
-    recording, run = out / "recording", out / "run"
+    # Each kind in a folder of its own: what is left of the other would be taken for a part of it.
+    recording, run = out / ("rig" if rig else "recording"), out / "run"
     print(f"making a recording of {frames} frames in {recording}", file=sys.stderr)
-    make_recording(recording, frames=frames, seed=seed, progress=_progress)
+    (make_rig_recording if rig else make_recording)(recording, frames=frames, seed=seed, progress=_progress)
     truth_file = recording / "groundtruth.txt"
     print(f"tracking it: reloc track {recording} --init {truth_file} --out {run} --viewer {viewer}", file=sys.stderr)
     code = track_into_folder(

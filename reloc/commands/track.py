@@ -32,7 +32,10 @@ reloc track "frames/*.png" --fps 15 --map hall.obj --camera cam.yaml --init star
 
 def track(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A recording, a dataset, a folder of images, a video, or a pattern in quotes.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A recording (of a rig, too), a dataset, a folder of images, a video, or a pattern in quotes."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results; an earlier run there is replaced.")],
     map_: MapOption = None,

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reloc import __version__
-from reloc.build import SESSION, SMOOTH, find_lens, find_map, make_files, make_relocalizer, make_renderer, make_viewer
+from reloc.build import (
+    SESSION,
+    SMOOTH,
+    find_lens,
+    find_map,
+    make_files,
+    make_relocalizer,
+    make_renderer,
+    make_rig_relocalizer,
+    make_viewer,
+)
 from reloc.commands.clicking import beginning
 from reloc.commands.kernels import announce_compilation
 from reloc.commands.known_views import find_places
@@ -26,10 +36,12 @@ from reloc.estimate import Estimate, Verdict
 from reloc.evaluate.inputs import RunInputs, absolute
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera
+from reloc.geometry.rig import Rig
 from reloc.geometry.se3 import SE3
+from reloc.guesses import Places
 from reloc.mesh.load import load_mesh
 from reloc.mesh.textured_mesh import TexturedMesh
-from reloc.node import RunResult, StopFlag, run, stop_on_signals
+from reloc.node import RunResult, StopFlag, Tracker, run, stop_on_signals
 from reloc.relocalizer import Relocalizer
 from reloc.render.renderer import Renderer
 from reloc.sinks.sink import Sink
@@ -74,6 +86,7 @@ def track_into_folder(request: Request) -> int:
     """Track, say how it went, and return the exit code. Raises `RelocError` where it cannot begin, or the source breaks off."""
     announce_compilation()
     with _open(request) as source:
+        check_rig(request, source.info)
         mesh_file, lens = find_map(request.map, request.source), find_lens(request.camera, source.info)
         if request.smooth and not request.config.output.frames:
             raise ConfigError("--smooth works on frames.jsonl: leave output.frames at true")
@@ -84,7 +97,7 @@ def track_into_folder(request: Request) -> int:
         start = beginning(request.init, raw, lens, mesh, renderer)
         announce_cost(request.config, renderer, lens, start)
         places = find_places(request.config, mesh, mesh_file, renderer, request.index, needed=start is None)
-        relocalizer = make_relocalizer(request.config, mesh, lens, start, renderer=renderer, places=places)
+        relocalizer = _tracker(request.config, mesh, lens, start, renderer, places, source.info.rig)
         begin_folder(request.out, request.config, header())
         with stop_on_signals() as stop, progress_bar(source.info.length) as progress:
             inputs = _inputs(request, mesh_file, source.info)
@@ -113,6 +126,33 @@ def _smooth(request: Request, frames: Sequence[Seen], make: MakeRelocalizer) -> 
     counts = smooth_run(request.out, frames, lambda: _open(request), make, request.config)
     brought = f"{counts.found} frames aligned in the second pass, {counts.filled} filled in between"
     print(f"{request.out / SMOOTH}: {brought}, all smoothed")
+
+
+def _tracker(
+    config: RelocConfig,
+    mesh: TexturedMesh,
+    lens: LensCamera,
+    start: SE3 | None,
+    renderer: Renderer,
+    places: Places | None,
+    rig: Rig | None,
+) -> Tracker:
+    """Return what tracks one camera, or the first one of a rig."""
+    if rig is None or start is None:
+        return make_relocalizer(config, mesh, lens, start, renderer=renderer, places=places)
+    return make_rig_relocalizer(config, rig, start, renderer)
+
+
+def check_rig(request: Request, info: SourceInfo) -> None:
+    """Raise `ConfigError` for what only a single camera can do."""
+    if info.rig is None:
+        return
+    if request.init is None:
+        raise ConfigError("a rig is not searched in the whole map: tell where its first camera is at first with --init POSE|FILE")
+    if request.mask is not None or request.camera is not None:
+        raise ConfigError("--camera and --ignore are for a single camera; the cameras of a rig stand in its rig.yaml")
+    if request.smooth:
+        raise ConfigError("--smooth follows a single camera; track the rig without it")
 
 
 def header() -> str:

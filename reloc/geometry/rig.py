@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reloc.errors import CalibrationError
 from reloc.geometry.lens import LensCamera
@@ -28,6 +28,11 @@ class Rig:
     def names(self) -> tuple[str, ...]:
         """The names of the cameras, in their order."""
         return tuple(camera.name for camera in self.cameras)
+
+    def seen_from(self, name: str) -> Rig:
+        """Return the same rig with its frame in one of its cameras."""
+        rig_from_camera = self.camera(name).camera_from_rig.inverse()
+        return Rig(tuple(replace(one, camera_from_rig=one.camera_from_rig @ rig_from_camera) for one in self.cameras))
 
     def camera(self, name: str) -> RigCamera:
         """Return the camera of a name; raises `CalibrationError` where there is none."""

@@ -18,6 +18,7 @@ from reloc.sources.folder import natural_order, open_folder
 from reloc.sources.images import open_images
 from reloc.sources.mask import with_mask
 from reloc.sources.part import part_of
+from reloc.sources.rig_folder import RIG_FILE, RigFolder
 from reloc.sources.ros2 import open_topic
 from reloc.sources.rosbag import holds_bag, open_bag
 from reloc.sources.source import FrameSource
@@ -101,6 +102,8 @@ def _open(spec: str, fps: float | None) -> FrameSource:
 
 
 def _open_folder(folder: Path, fps: float | None) -> FrameSource:
+    if (folder / RIG_FILE).is_file():
+        return RigFolder(folder)
     dataset = recognised_dataset(folder)
     if dataset is not None:
         return open_dataset(dataset, folder, str(folder), fps)

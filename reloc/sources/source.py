@@ -10,6 +10,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from reloc.frame import RawFrame
 from reloc.geometry.lens import LensCamera
+from reloc.geometry.rig import Rig
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class SourceInfo:
     """What `--init` and `--groundtruth` take for the poses that came with it: a TUM trajectory, or the dataset itself."""
     replayed: bool = False
     """Whether it is a recording that is played as if it were live: it has an end, and cannot be opened again in its middle."""
+    rig: Rig | None = None
+    """The cameras, where there are several: a frame is the first one's, and brings `others` along."""
     kind: str = ""
     """What it is, for people: `recording`, `images`, `video`, a kind of dataset; empty for a camera."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from reloc.files import write_atomically
 from reloc.frame import NANOSECONDS_PER_SECOND
 from reloc.geometry.calibration import save_calibration
 from reloc.geometry.lens import LensCamera
+from reloc.geometry.se3 import SE3
 from reloc.geometry.trajectory import Trajectory, format_seconds, save_tum
 from reloc.mesh.write import write_obj
 from reloc.render.software import SoftwareRenderer
@@ -51,21 +52,38 @@ def make_recording(
     room = make_room(seed)
     path = HandHeld(seed)
     camera = SyntheticCamera(SoftwareRenderer(room), lens, imperfections or Imperfections(), seed)
-    times_ns = [round(index * NANOSECONDS_PER_SECOND / Fraction(fps)) for index in range(frames)]
+    times_ns = _times_ns(frames, fps)
 
     write_obj(room, folder / "map")
-    save_calibration(lens, folder / "camera.yaml")
-
-    def photograph(index: int) -> None:
-        image = camera.photograph(index, times_ns[index] / NANOSECONDS_PER_SECOND, path.world_from_camera)
-        _write_jpeg(folder / _image_name(index), image)
-
-    _for_each(photograph, frames, progress)
+    write_camera(folder, lens, camera, times_ns, path.world_from_camera, progress)
     poses = (path.world_from_camera(time_ns / NANOSECONDS_PER_SECOND) for time_ns in times_ns)
     save_tum(folder / "groundtruth.txt", Trajectory.from_poses(times_ns, poses))
+    return folder
+
+
+def _times_ns(frames: int, fps: float) -> list[int]:
+    """Return when the frames are exposed."""
+    return [round(index * NANOSECONDS_PER_SECOND / Fraction(fps)) for index in range(frames)]
+
+
+def write_camera(
+    folder: Path,
+    lens: LensCamera,
+    camera: SyntheticCamera,
+    times_ns: Sequence[int],
+    world_from_camera: Callable[[float], SE3],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write `camera.yaml`, `timestamps.txt` and `images/` of a camera that takes a photograph at each of these times."""
+
+    def photograph(index: int) -> None:
+        image = camera.photograph(index, times_ns[index] / NANOSECONDS_PER_SECOND, world_from_camera)
+        _write_jpeg(folder / _image_name(index), image)
+
+    save_calibration(lens, folder / "camera.yaml")
+    _for_each(photograph, len(times_ns), progress)
     lines = [f"{format_seconds(time_ns)} {_image_name(index)}" for index, time_ns in enumerate(times_ns)]
     write_atomically(folder / "timestamps.txt", "\n".join(["# timestamp image", *lines]) + "\n")
-    return folder
 
 
 def _for_each(work: Callable[[int], None], count: int, progress: Callable[[int, int], None]) -> None:

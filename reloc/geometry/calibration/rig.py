@@ -146,4 +146,4 @@ def _from_colmap(text: str, path: Path) -> Rig:
 
 
 def _numbers(pose: SE3) -> list[Any]:
-    return [round(value, 12) for value in (*pose.translation.tolist(), *xyzw_from_wxyz(pose.wxyz).tolist())]
+    return [round(value, 12) + 0.0 for value in (*pose.translation.tolist(), *xyzw_from_wxyz(pose.wxyz).tolist())]
