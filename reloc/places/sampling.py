@@ -11,16 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from reloc.errors import ConfigError
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.render.renderer import Renderer
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 Array = NDArray[np.float64]
 
@@ -118,6 +121,8 @@ class _Surface:
 
     @classmethod
     def of(cls, mesh: TexturedMesh, rng: np.random.Generator) -> _Surface:
+        from scipy.spatial import cKDTree  # late: a run that has its index needs none of it
+
         cross = _doubled_normals(mesh)
         doubled = np.linalg.norm(cross, axis=1)
         chosen = rng.choice(len(doubled), _SURFACE_POINTS, p=doubled / doubled.sum())
