@@ -22,6 +22,7 @@ from reloc.batch.results import RESULTS_CSV, RESULTS_JSON, Row, collect
 from reloc.batch.run import Runner, Tally, run_tasks
 from reloc.commands.options import CameraOption, ConfigOption, MapOption, SetOption
 from reloc.commands.tracking import LOST_EXIT_CODE
+from reloc.files import write_atomically
 from reloc.node import stop_on_signals
 
 EXAMPLES = """
@@ -45,6 +46,9 @@ A plan, in which paths are relative to its file:
   chunks: {frames: 600}           # optional: cut long sequences; also: overlap
 """
 
+_REPORT = "report.html"
+# Pictures of the worst frames of each run: of many runs, few.
+_WORST_SHOWN = 2
 _PLAN_SUFFIXES = (".yaml", ".yml")
 # Where nobody looks at a terminal, lines may be as long as the table needs.
 _WIDTH_OF_A_PIPE = 200
@@ -86,6 +90,9 @@ def batch(
     overlap: Annotated[
         int, typer.Option("--overlap", min=1, metavar="FRAMES", help="Frames that a piece has in common with the one before.")
     ] = Chunks.overlap,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write one page about all runs, DIR/report.html, as `reloc report` does.")
+    ] = False,
 ) -> None:
     """Track many recordings: each in a process of its own, as many at a time as there are cores.
 
@@ -111,7 +118,8 @@ def batch(
             endings = run_tasks(tasks, _runner(workers, ray, stop, tell), tally)
         rows = collect(endings, out)
     _print(rows, sum(ending.skipped for ending in endings))
-    print(f"{out}: {RESULTS_JSON}, {RESULTS_CSV}")
+    written = [RESULTS_JSON, RESULTS_CSV, *([_REPORT] if report and _write_report(rows, out) else [])]
+    print(f"{out}: {', '.join(written)}")
     raise typer.Exit(stop.exit_code or _exit_code(rows))
 
 
@@ -156,6 +164,20 @@ def _cores() -> int:
 def _exit_code(rows: Sequence[Row]) -> int:
     statuses = {row.status for row in rows}
     return 1 if "failed" in statuses else LOST_EXIT_CODE if "lost" in statuses else 0
+
+
+def _write_report(rows: Sequence[Row], out: Path) -> bool:
+    """Write the page about all runs that have results; return whether there were any."""
+    # Late: it draws, which a batch without it need not load.
+    from reloc.commands.report_material import Material, gather
+    from reloc.evaluate.judge import Rules, load_runs
+    from reloc.report.page import page
+
+    folders = [Path(row.folder) for row in rows if row.status in ("done", "lost")]
+    if folders:
+        subjects, views = gather(load_runs(folders), Material(worst=_WORST_SHOWN), Rules())
+        write_atomically(out / _REPORT, page(subjects, views, Rules()))
+    return bool(folders)
 
 
 @contextmanager

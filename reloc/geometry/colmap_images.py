@@ -96,8 +96,9 @@ def _read_binary(path: Path) -> list[ColmapImage]:
                 name += byte
                 if len(name) > _LONGEST_NAME:
                     raise ValueError("a name has no end")
-            file.seek(_POINT_BYTES * _POINTS.unpack(file.read(_POINTS.size))[0], 1)
-            if file.tell() > size:
+            points = _POINT_BYTES * _POINTS.unpack(file.read(_POINTS.size))[0]
+            if file.tell() + points > size:
                 raise ValueError("it breaks off")
+            file.seek(points, 1)
             found.append(_image(name.decode(), str(camera), tuple(values)))
     return found

@@ -73,7 +73,7 @@ def killed(place: Path) -> tuple[Path, int]:
 
 @pytest.fixture(scope="module")
 def resumed(place: Path, killed: tuple[Path, int]) -> Result:
-    return _batch(place / "plan.yaml", "--out", killed[0], "--workers", 2)
+    return _batch(place / "plan.yaml", "--out", killed[0], "--workers", 2, "--report")
 
 
 def _rows(out: Path) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def test_what_was_done_before_a_crash_is_not_done_again_and_the_rest_is(killed: 
     }
     # Neither the attempt that was cut short nor anything else is left over.
     assert sorted(path.name for path in out.iterdir()) == [
-        ".batch.lock", "no_images", "one", "results.csv", "results.json", "two",
+        ".batch.lock", "no_images", "one", "report.html", "results.csv", "results.json", "two",
     ]  # fmt: skip
 
 
@@ -113,6 +113,8 @@ def test_results_are_one_table_with_errors_where_there_is_a_ground_truth(killed:
     assert [row["name"] for row in table] == ["one", "two", "no_images"]
     assert float(table[1]["position_m"]) == rows["two"]["position_m"]
     assert "two" in resumed.stdout
+    assert "report.html" in resumed.stdout.splitlines()[-1]
+    assert all(name in (out / "report.html").read_text() for name in ("one", "two"))
     # Two runs of one recording, in two processes, are one to the last digit.
     texts = [(out / name / "trajectory.txt").read_text() for name in ("one", "two")]
     assert texts[0] == texts[1]
