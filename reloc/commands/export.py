@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from reloc.build import find_mesh
 from reloc.errors import ConfigError
 from reloc.evaluate.association import associate
 from reloc.evaluate.groundtruth import load_times
@@ -63,7 +64,9 @@ def export(
     images: Annotated[
         Path | None, typer.Option(help="A recording or its timestamps.txt, for the names of the images where the run lacks them.")
     ] = None,
-    points: Annotated[Path | None, typer.Option(help="A mesh whose vertices become the points of the COLMAP model.")] = None,
+    points: Annotated[
+        Path | None, typer.Option(help="A mesh, or a folder with one, whose vertices become the points of the COLMAP model.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
 ) -> None:
     """Write a trajectory in the format of another program, with the pose convention that it has.
@@ -78,7 +81,11 @@ def export(
         lens = load_calibration(camera)
         poses = replace(poses, lens=lens, camera=lens.pinhole)
     target_from_map = _target_from_map(world_from_map, poses, scale)
-    cloud = None if points is None else points_of_mesh(load_mesh(points, require_color=False)).moved(target_from_map, scale)
+    cloud = (
+        None
+        if points is None
+        else points_of_mesh(load_mesh(find_mesh(points), require_color=False)).moved(target_from_map, scale)
+    )
     written = write_export(moved(poses, target_from_map, scale), kind, out, points=cloud, gap_s=max_gap, overwrite=overwrite)
     counts = {verdict: poses.verdicts.count(verdict) for verdict in dict.fromkeys(poses.verdicts) if verdict}
     said = f" ({', '.join(f'{count} {verdict}' for verdict, count in counts.items())})" if counts else ""

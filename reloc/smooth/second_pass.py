@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from reloc.estimate import Estimate
@@ -63,13 +63,23 @@ def second_pass(
     if _has_gap(frames):
         with reopen("walking back") as source:
             found |= walked_back(source, frames, make, config)
-    smoothed = smooth(with_found(frames, found), model, gate)
     known = with_found(frames, found)
+    smoothed = smooth(_weighted(known, config), model, gate)
     if any(worth_a_try(frame, guess, config) for frame, guess in zip(known, smoothed, strict=True)):
         with reopen("aligning anew") as source:
             found |= guessed(source, known, smoothed, make, gate, config)
-        smoothed = smooth(with_found(frames, found), model, gate)
+        smoothed = smooth(_weighted(with_found(frames, found), config), model, gate)
     return SecondPass(found, smoothed)
+
+
+def _weighted(frames: Sequence[Seen], config: SmoothConfig) -> list[Seen]:
+    """Return the frames with the share of the measurements' noise that the smoother reckons with."""
+    return [
+        frame
+        if one is None
+        else replace(frame, measurement=replace(one, noise_covariance=config.noise_share * one.noise_covariance))
+        for frame, one in ((frame, frame.measurement) for frame in frames)
+    ]
 
 
 def _has_gap(frames: Sequence[Seen]) -> bool:

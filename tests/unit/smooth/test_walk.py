@@ -129,6 +129,15 @@ def test_without_a_gap_nothing_is_read_again(forward: list[Seen]) -> None:
     log: list[str] = []
     known = second_pass(forward, lambda what: reopened([], log, what), make, MODEL, GATE, CONFIG)
     assert (log, known.found) == ([], {})
+    quiet = [
+        replace(one, measurement=replace(one.measurement, noise_covariance=CONFIG.noise_share * one.measurement.noise_covariance))
+        for one in forward
+        if one.measurement is not None
+    ]
+    for found, expected in zip(known.smoothed, smooth(quiet, MODEL, GATE), strict=True):
+        assert found is not None
+        assert expected is not None
+        np.testing.assert_array_equal(found.camera_from_world.matrix, expected.camera_from_world.matrix)
     assert all(one is not None for one in known.smoothed)
     nothing = second_pass(missing(forward, range(FRAMES)), lambda what: reopened([], log, what), make, MODEL, GATE, CONFIG)
     assert set(nothing.smoothed) == {None}
