@@ -27,6 +27,29 @@ from reloc.sources.source import FrameSource
 # An incident begins when a tracker has settled, and leaves time to recover in a recording of ten seconds.
 _START_S = 3.0
 _DURATION_S = 2.0
+# The same for a jump, in shares of the length.
+_JUMP, _FIRST_JUMP, _LAST_JUMP, _JUMP_STEP = 0.3, 0.1, 0.4, 0.07
+# With every seed an incident begins later by this, and after the latest begin at the earliest again.
+_STEP_S = 0.7
+_EARLIEST_S, _LATEST_S = 1.6, 6.5
+
+
+@dataclass(frozen=True)
+class Incident:
+    """When something happens, in seconds since the first frame."""
+
+    start_s: float
+    duration_s: float
+
+    @classmethod
+    def of(cls, seed: int) -> Incident:
+        """Return the incident of a seed, so that other seeds are other trials."""
+        past = (_START_S - _EARLIEST_S + _STEP_S * seed) % (_LATEST_S - _EARLIEST_S)
+        return cls(_EARLIEST_S + past, _DURATION_S)
+
+    def holds_at(self, time_s: float) -> bool:
+        """Return whether it happens at a time."""
+        return self.start_s <= time_s < self.start_s + self.duration_s
 
 
 @dataclass(frozen=True)
@@ -37,6 +60,10 @@ class Disturbance:
     """One line for people."""
     apply: Callable[[FrameSource, int], FrameSource]
     """Takes a source and a seed; returns the disturbed source."""
+    blinds: bool = False
+    """Whether its incident leaves nothing to track by."""
+    repeats: bool = False
+    """Whether another seed is another trial: an incident at another time."""
 
 
 def disturbed(source: FrameSource, name: str, seed: int = 0) -> FrameSource:
@@ -85,13 +112,13 @@ def dropped(source: FrameSource, seed: int, share: float) -> FrameSource:
     return DerivedSource(source, frames, replace(source.info, length=None))
 
 
-def frozen(source: FrameSource, start_s: float, duration_s: float) -> FrameSource:
-    """Repeat the picture of the first frame at or after `start_s` for `duration_s`, while index and time go on."""
+def frozen(source: FrameSource, incident: Incident) -> FrameSource:
+    """Repeat the picture of the first frame of an incident while it lasts; index and time go on."""
 
     def frames(inner: FrameSource) -> Iterator[RawFrame]:
         held: RawFrame | None = None
         for frame, time_s in _timed(inner):
-            if not start_s <= time_s < start_s + duration_s:
+            if not incident.holds_at(time_s):
                 yield frame
                 continue
             held = held or frame
@@ -100,15 +127,16 @@ def frozen(source: FrameSource, start_s: float, duration_s: float) -> FrameSourc
     return DerivedSource(source, frames)
 
 
-def kidnapped(source: FrameSource, start: float, duration: float, shift: float) -> FrameSource:
+def kidnapped(source: FrameSource, seed: int, duration: float, shift: float) -> FrameSource:
     """Show pictures from elsewhere in the recording for a while: the camera jumps there, moves on, and jumps back.
 
-    All three are shares of the length: the frames at start..start + duration show what lies `shift` later. The source is
-    read twice at a time. Raises `SourceError` if its length is not known.
+    Both are shares of the length, as is the begin, which depends on the seed: the frames from there on show what lies `shift`
+    later. The source is read twice at a time. Raises `SourceError` if its length is not known.
     """
     length = source.info.length
     if length is None or source.info.live:
         raise SourceError("Only a recording whose number of frames is known can show a camera that is carried elsewhere")
+    start = _FIRST_JUMP + (_JUMP - _FIRST_JUMP + _JUMP_STEP * seed) % (_LAST_JUMP - _FIRST_JUMP)
     begin, end, offset = (round(share * length) for share in (start, start + duration, shift))
 
     def frames(inner: FrameSource) -> Iterator[RawFrame]:
@@ -129,11 +157,19 @@ def _effect(description: str, effect: Effect) -> Disturbance:
     return Disturbance(description, lambda source, seed: with_effect(source, effect, seed))
 
 
+def _incident(description: str, effect: Effect, *, blinds: bool = False) -> Disturbance:
+    """Return an effect that lasts for a while, from a time on that depends on the seed."""
+
+    def apply(source: FrameSource, seed: int) -> FrameSource:
+        when = Incident.of(seed)
+        return with_effect(source, effects.within(when.start_s, when.duration_s, effect), seed)
+
+    return Disturbance(description, apply, blinds=blinds, repeats=True)
+
+
 def _unseeded(description: str, apply: Callable[[FrameSource], FrameSource]) -> Disturbance:
     return Disturbance(description, lambda source, seed: apply(source))
 
-
-_incident = partial(effects.within, _START_S, _DURATION_S)
 
 DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType(
     {
@@ -162,14 +198,18 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType(
             "bands (±30 %) roll down the image, every row has noise of 0.05",
             effects.rolling_bands(depth=0.3, bands=3, period=11, sigma=0.05),
         ),
-        # Incidents: from 3 s on for 2 s, unless they say otherwise.
-        "covered": _effect("the lens is covered for 2 s", _incident(effects.black)),
-        "blurred": _effect("out of focus (σ 8 px) for 2 s", _incident(effects.defocus(8.0))),
-        "lights_off": _effect("the lights are out (3 %, noise of 0.01) for 2 s", _incident(effects.darkness(0.03, 0.01))),
-        "frozen": _unseeded("the image is frozen for 2 s", partial(frozen, start_s=_START_S, duration_s=_DURATION_S)),
-        "kidnapped": _unseeded(
+        # Incidents: from 3 s on for 2 s, other seeds at other times.
+        "covered": _incident("the lens is covered for 2 s", effects.black, blinds=True),
+        "half_covered": _incident("the left half of the lens is covered for 2 s", effects.half_black),
+        "blurred": _incident("out of focus (σ 8 px) for 2 s", effects.defocus(8.0)),
+        "lights_off": _incident("the lights are out (3 %, noise of 0.01) for 2 s", effects.darkness(0.03, 0.01)),
+        "frozen": Disturbance(
+            "the image is frozen for 2 s", lambda source, seed: frozen(source, Incident.of(seed)), blinds=True, repeats=True
+        ),
+        "kidnapped": Disturbance(
             "the camera is carried elsewhere for a fifth of the recording",
-            partial(kidnapped, start=0.3, duration=0.2, shift=0.4),
+            partial(kidnapped, duration=0.2, shift=0.4),
+            repeats=True,
         ),
         # Frames that do not come.
         "dropped": Disturbance("30 % of the frames are dropped at random", partial(dropped, share=0.3)),

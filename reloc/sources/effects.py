@@ -151,6 +151,13 @@ def black(image: Pixels, moment: Moment) -> Pixels:
     return np.zeros_like(image)
 
 
+def half_black(image: Pixels, moment: Moment) -> Pixels:
+    """No light on the left half."""
+    result = image.copy()
+    result[:, : image.shape[1] // 2] = 0
+    return result
+
+
 def within(start_s: float, duration_s: float, effect: Effect) -> Effect:
     """Apply `effect` to the frames from `start_s` on for `duration_s`, both in seconds since the first frame."""
     return lambda image, moment: effect(image, moment) if start_s <= moment.time_s < start_s + duration_s else image

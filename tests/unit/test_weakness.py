@@ -22,7 +22,7 @@ from reloc.mesh.load import load_mesh
 from reloc.relocalizer import Relocalizer
 from reloc.render.software import SoftwareRenderer
 from reloc.sources import effects
-from reloc.sources.disturb import frozen, with_effect
+from reloc.sources.disturb import Incident, frozen, with_effect
 from reloc.sources.effects import Effect
 from reloc.sources.open import open_source
 from reloc.sources.source import FrameSource
@@ -107,7 +107,7 @@ def test_black_frames_are_dark_and_not_believed(made_recording: Path) -> None:
 
 def test_a_frozen_image_is_limited_after_a_while_and_its_uncertainty_grows(made_recording: Path) -> None:
     source = open_source(str(made_recording))
-    still = [replace(raw, timestamp_ns=raw.timestamp_ns * 5 // 2) for raw in frozen(source, start_s=0.06, duration_s=1.0)]
+    still = [replace(raw, timestamp_ns=raw.timestamp_ns * 5 // 2) for raw in frozen(source, Incident(0.06, 1.0))]
     estimates = _tracked(made_recording, still)
     # The picture of frame 2 stands from then on, at 12 Hz: 0.2 s are over after three repetitions.
     assert [estimate.verdict for estimate in estimates] == [Verdict.TRACKED] * 5 + [Verdict.LIMITED] * 3
