@@ -12,6 +12,7 @@ import numpy as np
 from reloc.frame import Frame
 from reloc.geometry.se3 import SE3
 
+_WIDER_DEG = ((0.0, 0.0), (0.0, 15.0), (0.0, -15.0), (15.0, 0.0), (-15.0, 0.0))
 _TURNS_DEG = (-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
 
 
@@ -24,6 +25,16 @@ def neighbourhood(camera_from_world: SE3) -> list[SE3]:
     """
     turns = sorted(product(np.radians(_TURNS_DEG), repeat=2), key=lambda turn: turn[0] ** 2 + turn[1] ** 2)
     return [SE3.exp([0.0, 0.0, 0.0, pitch, yaw, 0.0]) @ camera_from_world for pitch, yaw in turns]
+
+
+def searched_next(camera_from_world: SE3, tries: int) -> SE3:
+    """Return around where to look next for a camera that was lost at a pose and not found there in so many tries.
+
+    There, then turned to the left, the right, up and down, over and over: with the neighbourhood of each, all that a camera sees
+    that was turned by up to 24° meanwhile, or went as far as moves the image alike.
+    """
+    pitch, yaw = np.radians(_WIDER_DEG[tries % len(_WIDER_DEG)])
+    return SE3.exp([0.0, 0.0, 0.0, pitch, yaw, 0.0]) @ camera_from_world
 
 
 @dataclass(frozen=True, eq=False)

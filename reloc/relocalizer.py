@@ -23,12 +23,12 @@ from reloc.estimate import Estimate, Exposure, Quality
 from reloc.follow import Attempt, Follower, Said, Track
 from reloc.frame import Frame, RawFrame
 from reloc.geometry.se3 import SE3
-from reloc.guesses import PlaceGuess, Places, neighbourhood
+from reloc.guesses import PlaceGuess, Places, neighbourhood, searched_next
 from reloc.motion import MotionConfig, MotionModel, MotionState
 from reloc.render.renderer import Renderer
 from reloc.stopwatch import Stopwatch
 from reloc.undistort import Undistorter
-from reloc.view import measure_view, surprise_share
+from reloc.view import is_unlit, measure_view, surprise_share
 from reloc.weakness import WeaknessConfig
 
 # The search starts from a view that is off by as much as the guess; seen from the pose it found, the points are the right ones.
@@ -124,11 +124,12 @@ class Relocalizer:
         if predicted is None or self._track is None:
             return self._look_first(frame, layers, watch)
         guess = predicted.camera_from_world
-        if not self._track.lost:
+        is_hopeless = is_unlit(frame, self._weakness_config.black)
+        if not self._track.lost or is_hopeless:
             with watch.stage("render"):
                 keyframe = self._keyframe_for(frame, guess, self._track.keyframe)
             attempt = self._attempt(frame, layers, keyframe, [guess], predicted, watch)
-            if not attempt.assessment.doubtful:
+            if is_hopeless or not attempt.assessment.doubtful:
                 return attempt
             return max(attempt, self._look_further(frame, layers, guess, predicted, watch), key=_trust)
         return self._look_further(frame, layers, guess, predicted, watch)
@@ -145,9 +146,13 @@ class Relocalizer:
     def _look_further(self, frame: Frame, layers: Layers, guess: SE3, predicted: MotionState, watch: Stopwatch) -> Attempt:
         """Return the best attempt around a prediction that has failed, or anywhere: each takes long, so they take turns."""
         assert self._track is not None
-        if self._places is not None and self._track.misses % 2 == 1:
-            return self._look_anywhere(frame, layers, watch)
-        return self._search(frame, layers, guess, predicted, watch)
+        tries = self._track.misses
+        if self._places is not None:
+            tries, is_turn_of_places = divmod(tries, 2)
+            if is_turn_of_places:
+                return self._look_anywhere(frame, layers, watch)
+        around = searched_next(guess, tries) if self._track.lost else guess
+        return self._search(frame, layers, around, predicted, watch)
 
     def _look_anywhere(self, frame: Frame, layers: Layers, watch: Stopwatch) -> Attempt:
         """Return the best attempt at poses from which the map looks like the image, the first that is believed."""

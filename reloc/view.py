@@ -25,6 +25,8 @@ _FEWEST = 8
 _AGREES = 0.3
 """Least correlation of a region that shows the map. A right one has 0.4 to 0.9; something else in front of it has 0, give or take
 one over the root of its 70 points."""
+_LEAST_LIT = 0.01
+"""An image of which less than this share is lit shows nothing."""
 _BEST = 5
 """How many regions must agree for a pose to be believed: a quarter of the image."""
 
@@ -206,6 +208,13 @@ def _correlations(region: Array) -> Array:
     mean = region[:, 1:6] / np.maximum(region[:, :1], 1)
     wanted, found = np.maximum(mean[:, 2:4] - mean[:, :2] ** 2, 0).T
     return np.asarray((mean[:, 4] - mean[:, 0] * mean[:, 1]) / np.sqrt(np.maximum(wanted * found, 1e-12)))
+
+
+def is_unlit(frame: Frame, black: float) -> bool:
+    """Return whether next to nothing of an image is neither black nor burnt out, so that searching by it is in vain."""
+    luminance = frame.image if frame.image.ndim == 2 else frame.image.mean(axis=2)
+    lit = (luminance > black) & (luminance < 1 - black) & frame.valid
+    return int(np.count_nonzero(lit)) < _LEAST_LIT * max(int(np.count_nonzero(frame.valid)), 1)
 
 
 def surprise_share(predicted: SE3, measured: SE3, keyframe: Keyframe) -> float:

@@ -193,7 +193,7 @@ def _run(room: _Room, name: str, seed: int, file: Path | None) -> list[StressFra
             estimate = relocalizer.step(raw)
             frames.append(_judged(room, raw, estimate, phase))
             if file is not None:
-                records.append(json_line(frame_record(estimate)))
+                records.append(json_line(frame_record(estimate)) + "\n")
     if file is not None:
         write_atomically(file, "".join(records))
     return frames

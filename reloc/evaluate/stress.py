@@ -118,8 +118,8 @@ def _detections(frames: Sequence[StressFrame]) -> list[int]:
     """Return for each blindness and each jump how many frames were called TRACKED before it was admitted or put right."""
     counts = []
     for begin, end in _stretches(frames):
-        if begin == 0:
-            continue
+        if begin == 0 or (frames[begin].phase is not Phase.BLIND and frames[begin - 1].phase is Phase.BLIND):
+            continue  # the begin of the recording, or of sight
         after = frames[begin:end]
         admitted = (i for i, one in enumerate(after) if one.verdict is not Verdict.TRACKED or _is_right(one))
         counts.append(next(admitted, len(after)))

@@ -193,6 +193,25 @@ def test_in_the_dark_it_coasts_then_is_lost_and_comes_back_with_the_light() -> N
     assert_near_truth(estimates[30:], 1.5)
 
 
+@pytest.mark.parametrize("degrees", [-20, 20])
+def test_a_camera_that_was_turned_in_the_dark_is_found_within_five_frames_of_light(degrees: float) -> None:
+    black = np.zeros((120, 160, 3), np.uint8)
+    turned = SE3.exp([0, 0, 0, 0, np.radians(degrees), 0]) @ truth(0)
+    picture = np.rint(255 * photograph_of_the_corner(LENS.pinhole, turned)[0]).astype(np.uint8)
+    frames = [frame(0), *(frame(i, black) for i in range(1, 25)), *(frame(i, picture) for i in range(25, 30))]
+    last = tracked(frames)[-1]
+    assert last.verdict.is_believed
+    np.testing.assert_allclose(last.camera_from_world.matrix, turned.matrix, atol=5e-3)
+
+
+def test_where_nothing_is_lit_nothing_is_searched() -> None:
+    black = np.zeros((120, 160, 3), np.uint8)
+    estimates = tracked([frame(0), *(frame(i, black) for i in range(1, 22))])
+    assert estimates[-1].verdict is Verdict.LOST
+    # One alignment at the prediction has at most fifteen steps on each of three levels, in each of two ways.
+    assert max(estimate.iterations for estimate in estimates[1:]) <= 15 * 3 * 2
+
+
 def test_while_coasting_the_uncertainty_grows_and_the_reason_is_given() -> None:
     black = np.zeros((120, 160, 3), np.uint8)
     estimates = tracked([*(frame(i) for i in range(4)), *(frame(i, black) for i in range(4, 12))])[3:]

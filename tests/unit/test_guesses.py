@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from reloc.geometry.se3 import rotation_angle
-from reloc.guesses import neighbourhood
+from reloc.guesses import neighbourhood, searched_next
 from tests.scenes import ANYWHERE
 from tests.tolerances import ALGEBRA
 
@@ -41,3 +41,18 @@ def test_every_turn_up_to_nine_degrees_lies_near_a_guess() -> None:
 def test_guesses_lie_evenly_to_all_sides() -> None:
     turns = np.array([(pose @ ANYWHERE.inverse()).log()[3:5] for pose in neighbourhood(ANYWHERE)])
     np.testing.assert_allclose(turns.sum(axis=0), 0, atol=ALGEBRA * 10)
+
+
+def test_a_lost_camera_is_looked_for_where_it_was_first_and_then_to_all_sides() -> None:
+    around = [(searched_next(ANYWHERE, tries) @ ANYWHERE.inverse()).log() for tries in range(10)]
+    np.testing.assert_allclose(around[0], 0, atol=ALGEBRA)
+    np.testing.assert_allclose(around[5:], around[:5], atol=ALGEBRA)
+    np.testing.assert_allclose(np.sum(around[:5], axis=0), 0, atol=ALGEBRA)
+
+
+def test_five_tries_leave_no_turn_to_the_side_unsearched_up_to_twenty_four_degrees() -> None:
+    guesses = [pose for tries in range(5) for pose in neighbourhood(searched_next(ANYWHERE, tries))]
+    turns = np.degrees([(pose @ ANYWHERE.inverse()).log()[3:5] for pose in guesses])
+    for axis in (0, 1):
+        wanted = np.outer(np.linspace(-24, 24, 49), np.eye(2)[axis])
+        assert np.linalg.norm(wanted[:, None] - turns, axis=2).min(axis=1).max() < 2.2
