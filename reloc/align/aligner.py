@@ -183,6 +183,8 @@ class Aligner:
         self, keyframe: Keyframe, frame: Layers, level: int, judge: Kind, candidates: list[_Candidate], count: int
     ) -> list[_Candidate]:
         """Return the `count` different candidates that the layer of a level and kind likes best, the best first."""
+        if len(candidates) == 1:
+            return candidates
         ranking = np.argsort(_disagreement(term_at(keyframe, frame, level, judge), candidates), kind="stable")
         angle = _SAME_PX / frame.at(level, judge).camera.fx
         chosen: list[_Candidate] = []
@@ -212,6 +214,7 @@ def measured(
     inside = np.abs(residuals[seen]) < config.clip_fine * scale
     others = [WeightedTerm(one, scale**2) for one in beside]
     equations = linearize([term.clipped_at(config.clip_fine * scale), *others], unknowns)
+    visible_share = float(seen.mean()) if seen.size else 0.0
     return Alignment(
         camera_from_world=unknowns.camera_from_world,
         outcome=outcome,
@@ -219,8 +222,9 @@ def measured(
         information=_pose_information(equations, scale),
         residual=scale,
         inlier_share=float(inside.mean()) if inside.size else 0.0,
-        visible_share=float(seen.mean()) if seen.size else 0.0,
-        correlation=_correlation(term, unknowns, residuals, seen),
+        visible_share=visible_share,
+        # The agreement is the correlation times the share in view.
+        correlation=float(term.agreement(unknowns.rotation[None], unknowns.translation[None])[0]) / max(visible_share, 1e-12),
         exposure=_raw_exposure(keyframe, frame, unknowns),
     )
 
@@ -270,18 +274,6 @@ def _pose_information(equations: NormalEquations, scale: float) -> Array:
         equations.hessian[POSE_SIZE:, POSE_SIZE:],
     )
     return (pose - cross @ np.linalg.pinv(exposure) @ cross.T) / scale**2
-
-
-def _correlation(term: PhotometricTerm, unknowns: Unknowns, residuals: Array, seen: NDArray[np.bool_]) -> float:
-    """Return the mean over the channels of Pearson's correlation between rendering and image."""
-    reference = term.points.value[seen]
-    gain, bias = unknowns.exposure[0::2], unknowns.exposure[1::2]
-    image = residuals[seen] + gain * reference + bias
-    if len(reference) < 2:
-        return 0.0
-    centred_image, centred_reference = image - image.mean(axis=0), reference - reference.mean(axis=0)
-    norms = np.sqrt((centred_image**2).sum(axis=0) * (centred_reference**2).sum(axis=0))
-    return float(np.mean((centred_image * centred_reference).sum(axis=0) / np.maximum(norms, 1e-12)))
 
 
 def _raw_exposure(keyframe: Keyframe, frame: Layers, unknowns: Unknowns) -> Exposure:

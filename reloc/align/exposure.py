@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from reloc.align.problem import POSE_SIZE, NormalEquations, Unknowns
@@ -13,6 +15,7 @@ Array = NDArray[np.float64]
 
 # Outside these the image shows no more than noise, or the points hardly any contrast.
 _GAIN_RANGE = (0.05, 20.0)
+_LEAST_DEVIATION = 1e-6
 
 
 def neutral_exposure(channels: int) -> Array:
@@ -26,13 +29,31 @@ def matched_exposure(image_values: Array, reference_values: Array) -> Array:
     Mean and deviation hardly depend on the pose, so this is a sound start even where the two do not yet lie on one another.
     NaN rows are passed over.
     """
-    seen = ~np.isnan(image_values).any(axis=1)
-    image, reference = image_values[seen], reference_values[seen]
-    if len(image) < 2:
-        return neutral_exposure(reference_values.shape[1])
-    gain = np.clip(image.std(axis=0) / np.maximum(reference.std(axis=0), 1e-6), *_GAIN_RANGE)
-    bias = image.mean(axis=0) - gain * reference.mean(axis=0)
-    return np.stack([gain, bias], axis=1).ravel()
+    return np.asarray(_matched(image_values, reference_values, *_GAIN_RANGE))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _matched(image_values, reference_values, least_gain, most_gain):  # type: ignore[no-untyped-def]
+    points, channels = reference_values.shape
+    result = np.empty(2 * channels)
+    for channel in range(channels):
+        count, image, reference, image_square, reference_square = 0, 0.0, 0.0, 0.0, 0.0
+        for i in range(points):
+            if np.isnan(image_values[i]).any():
+                continue
+            a, b = image_values[i, channel], reference_values[i, channel]
+            count += 1
+            image, reference = image + a, reference + b
+            image_square, reference_square = image_square + a * a, reference_square + b * b
+        gain, bias = 1.0, 0.0
+        if count >= 2:
+            image, reference = image / count, reference / count
+            deviation = np.sqrt(max(image_square / count - image * image, 0.0))
+            of_reference = np.sqrt(max(reference_square / count - reference * reference, 0.0))
+            gain = min(max(deviation / max(of_reference, _LEAST_DEVIATION), least_gain), most_gain)
+            bias = image - gain * reference
+        result[2 * channel], result[2 * channel + 1] = gain, bias
+    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +62,23 @@ class ExposurePrior:
 
     mean: Array
     """(2 C,)."""
-    hessian: Array
-    """(6 + 2 C, 6 + 2 C): the inverse variances on the diagonal of the exposure's part, in the unit of the other terms' cost."""
+    precision: Array
+    """(2 C,) inverse variances in the unit of the other terms' cost."""
 
     @classmethod
     def around(cls, mean: Array, gain_sigma: float, bias_sigma: float, residual_sigma: float) -> ExposurePrior:
         """Return a prior as strong as measurements of noise `residual_sigma` would make it."""
         gain, bias = (residual_sigma / gain_sigma) ** 2, (residual_sigma / bias_sigma) ** 2
-        return cls(mean, np.diag([0.0] * POSE_SIZE + [gain, bias] * (len(mean) // 2)))
+        return cls(mean, np.array([gain, bias] * (len(mean) // 2)))
+
+    @cached_property
+    def _hessian(self) -> Array:
+        """(6 + 2 C, 6 + 2 C), the precision on the diagonal of the exposure's part."""
+        return np.diag(np.concatenate([np.zeros(POSE_SIZE), self.precision]))
 
     def linearize(self, unknowns: Unknowns) -> NormalEquations:
         """Return the quadratic cost of the exposure's distance from the mean."""
-        gradient = self.hessian[:, POSE_SIZE:] @ (unknowns.exposure - self.mean)
-        return NormalEquations(self.hessian, gradient, 0.5 * float(gradient[POSE_SIZE:] @ (unknowns.exposure - self.mean)))
+        distance = unknowns.exposure - self.mean
+        gradient = np.zeros(POSE_SIZE + len(distance))
+        gradient[POSE_SIZE:] = pull = self.precision * distance
+        return NormalEquations(self._hessian, gradient, 0.5 * float(pull @ distance))

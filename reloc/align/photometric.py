@@ -13,8 +13,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reloc.align.problem import POSE_SIZE, NormalEquations, Unknowns, normal_equations
-from reloc.align.robust import tukey
+from reloc.align.fused import photometric_equations
+from reloc.align.problem import NormalEquations, Unknowns
+from reloc.align.sampling import inside, value_at
 from reloc.geometry.camera import PinholeCamera
 
 Array = NDArray[np.float64]
@@ -69,25 +70,20 @@ class PhotometricTerm:
 
     def linearize(self, unknowns: Unknowns) -> NormalEquations:
         """Return cost and quadratic model at these unknowns, in one pass over the points."""
-        size, count = POSE_SIZE + len(unknowns.exposure), self.points.value.size
-        jacobian, residual, weight = np.zeros((size, count)), np.zeros(count), np.zeros(count)
-        cost, seen = _linearize(
-            self.points.in_world,
-            self.points.value,
-            self.points.gradient,
-            _NO_WEIGHT if self.weight is None else self.weight,
-            self.image,
-            unknowns.rotation,
-            unknowns.translation,
-            unknowns.exposure,
-            self.camera.intrinsics,
-            self.width,
-            jacobian,
-            residual,
-            weight,
+        return NormalEquations(
+            *photometric_equations(
+                self.points.in_world,
+                self.points.value,
+                self.points.gradient,
+                _NO_WEIGHT if self.weight is None else self.weight,
+                self.image,
+                unknowns.rotation,
+                unknowns.translation,
+                unknowns.exposure,
+                self.camera.intrinsics,
+                self.width,
+            )
         )
-        hessian, gradient = normal_equations(jacobian, residual, weight)
-        return NormalEquations(hessian, gradient, cost, seen)
 
     def sample(self, unknowns: Unknowns) -> Samples:
         """Return the residuals and where the points fall."""
@@ -125,102 +121,6 @@ class PhotometricTerm:
 _NO_WEIGHT = np.empty(0)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _inside(image, u, v):  # type: ignore[no-untyped-def]
-    """Return whether value and gradient can be looked up there; false for NaN."""
-    return u >= 1.0 and v >= 1.0 and u < image.shape[1] - 2 and v < image.shape[0] - 2
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _mix(a00, a01, a10, a11, a, b):  # type: ignore[no-untyped-def]
-    """Interpolate between four corners, named by row and column."""
-    return (1.0 - b) * ((1.0 - a) * a00 + a * a01) + b * ((1.0 - a) * a10 + a * a11)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _value(flat, corner, right, below, a, b):  # type: ignore[no-untyped-def]
-    """Interpolate at the entry `corner` of a flat array and its neighbours; unsigned offsets spare a check of their sign."""
-    return _mix(flat[corner], flat[corner + right], flat[corner + below], flat[corner + below + right], a, b)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _value_and_gradient(flat, corner, right, below, a, b):  # type: ignore[no-untyped-def]
-    """Interpolate the value and its central differences along u and v, from the twelve pixels around."""
-    i00, i01 = flat[corner], flat[corner + right]
-    i10, i11 = flat[corner + below], flat[corner + below + right]
-    value = _mix(i00, i01, i10, i11, a, b)
-    left_top, left_bottom = flat[corner - right], flat[corner + below - right]
-    right_top, right_bottom = flat[corner + right + right], flat[corner + below + right + right]
-    along_u = 0.5 * _mix(i01 - left_top, right_top - i00, i11 - left_bottom, right_bottom - i10, a, b)
-    above_left, above_right = flat[corner - below], flat[corner - below + right]
-    under_left, under_right = flat[corner + below + below], flat[corner + below + below + right]
-    along_v = 0.5 * _mix(i10 - above_left, i11 - above_right, under_left - i00, under_right - i01, a, b)
-    return value, along_u, along_v
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _linearize(  # type: ignore[no-untyped-def]
-    points,
-    value,
-    reference_gradient,
-    trust,
-    image,
-    rotation,
-    translation,
-    exposure,
-    intrinsics,
-    width,
-    jacobian,
-    residual,
-    weight,
-):
-    """Write the Jacobian (6 + 2 C, N C), residuals and weights of what is in view; return the cost and the number of points."""
-    fx, fy, cx, cy = intrinsics
-    channels = value.shape[1]
-    flat = image.reshape(-1)
-    right, below = np.uint64(channels), np.uint64(channels * image.shape[1])
-    cost, seen = 0.0, 0
-    for i in range(len(points)):
-        px, py, pz = points[i, 0], points[i, 1], points[i, 2]
-        x = rotation[0, 0] * px + rotation[0, 1] * py + rotation[0, 2] * pz + translation[0]
-        y = rotation[1, 0] * px + rotation[1, 1] * py + rotation[1, 2] * pz + translation[1]
-        z = rotation[2, 0] * px + rotation[2, 1] * py + rotation[2, 2] * pz + translation[2]
-        if z <= 0.0:
-            continue
-        inverse = 1.0 / z
-        u, v = fx * x * inverse + cx, fy * y * inverse + cy
-        if not _inside(image, u, v):
-            continue
-        column, row = np.uint64(u), np.uint64(v)
-        a, b = u - column, v - row
-        corner = row * below + column * right
-        in_view = True
-        for channel in range(channels):
-            gain, bias = exposure[2 * channel], exposure[2 * channel + 1]
-            reference = value[i, channel]
-            found, along_u, along_v = _value_and_gradient(flat, corner + np.uint64(channel), right, below, a, b)
-            if np.isnan(found + along_u + along_v):
-                in_view = False
-                break
-            k = i * channels + channel
-            r = found - (gain * reference + bias)
-            rho, w = tukey(r, width)
-            if len(trust) > 0:
-                rho, w = trust[i] * rho, trust[i] * w
-            cost += rho
-            residual[k], weight[k] = r, w
-            gu = 0.5 * (along_u + gain * reference_gradient[i, channel, 0])
-            gv = 0.5 * (along_v + gain * reference_gradient[i, channel, 1])
-            # ∂I/∂(x, y, z) by the chain rule through the pinhole, then ∂/∂δ = (∇, P × ∇) for the left perturbation.
-            jx, jy = gu * fx * inverse, gv * fy * inverse
-            jz = -(jx * x + jy * y) * inverse
-            jacobian[0, k], jacobian[1, k], jacobian[2, k] = jx, jy, jz
-            jacobian[3, k], jacobian[4, k], jacobian[5, k] = y * jz - z * jy, z * jx - x * jz, x * jy - y * jx
-            jacobian[6 + 2 * channel, k], jacobian[7 + 2 * channel, k] = -reference, -1.0
-        seen += in_view
-    return cost, seen
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sample(points, value, image, rotation, translation, exposure, intrinsics, residual, pixel):  # type: ignore[no-untyped-def]
     fx, fy, cx, cy = intrinsics
@@ -237,15 +137,16 @@ def _sample(points, value, image, rotation, translation, exposure, intrinsics, r
             continue
         x = rotation[0, 0] * px + rotation[0, 1] * py + rotation[0, 2] * pz + translation[0]
         y = rotation[1, 0] * px + rotation[1, 1] * py + rotation[1, 2] * pz + translation[1]
-        u, v = fx * x / z + cx, fy * y / z + cy
+        inverse = 1.0 / z
+        u, v = fx * x * inverse + cx, fy * y * inverse + cy
         pixel[i, 0], pixel[i, 1] = u, v
-        if not _inside(image, u, v):
+        if not inside(image, u, v):
             continue
         column, row = np.uint64(u), np.uint64(v)
         corner = row * below + column * right
         for channel in range(channels):
             expected = exposure[2 * channel] * value[i, channel] + exposure[2 * channel + 1]
-            found = _value(flat, corner + np.uint64(channel), right, below, u - column, v - row)
+            found = value_at(flat, corner + np.uint64(channel), right, below, u - column, v - row)
             residual[i, channel] = found - expected
 
 

@@ -73,11 +73,19 @@ class ResidualTerm(Protocol):
         ...
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True)
 def normal_equations(jacobian, residual, weight):  # type: ignore[no-untyped-def]
-    """Return H = J W Jᵀ and g = J W r for a Jacobian (P, N) with one unknown a row: long rows become vector instructions."""
+    """Return H = J W Jᵀ and g = J W r for a Jacobian (P, N) with one unknown a row."""
+    size = len(jacobian)
+    hessian, gradient = np.zeros((size, size)), np.zeros(size)
+    add_products(jacobian, residual, weight, hessian, gradient)
+    return hessian, gradient
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def add_products(jacobian, residual, weight, hessian, gradient):  # type: ignore[no-untyped-def]
+    """Add J W Jᵀ to H and J W r to g for a Jacobian (P, N) with one unknown a row: long rows become vector instructions."""
     size, count = jacobian.shape
-    hessian, gradient = np.empty((size, size)), np.empty(size)
     weighted = np.empty(count)
     for m in range(size):
         row = jacobian[m]
@@ -85,14 +93,14 @@ def normal_equations(jacobian, residual, weight):  # type: ignore[no-untyped-def
         for k in range(count):
             weighted[k] = weight[k] * row[k]
             total += weighted[k] * residual[k]
-        gradient[m] = total
+        gradient[m] += total
         for n in range(m, size):
             other = jacobian[n]
             total = 0.0
             for k in range(count):
                 total += weighted[k] * other[k]
-            hessian[m, n] = hessian[n, m] = total
-    return hessian, gradient
+            hessian[m, n] += total
+            hessian[n, m] = hessian[m, n]
 
 
 @njit(cache=True, nogil=True)

@@ -5,6 +5,7 @@ Levenberg (1944), Marquardt (1963); damping by the diagonal of H, as in Nocedal 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -105,7 +106,7 @@ def linearize(terms: Sequence[ResidualTerm], unknowns: Unknowns) -> NormalEquati
 def _damped_step(equations: NormalEquations, damping: float) -> Array | None:
     """Return −(H + λ diag H)⁻¹ g, or None where H is singular or not finite."""
     step = _solve_damped(equations.hessian, equations.gradient, damping)
-    return step if np.isfinite(step).all() else None
+    return step if math.isfinite(float(step @ step)) else None
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
