@@ -43,10 +43,12 @@ class Errors:
     cm: np.ndarray
     deg: np.ndarray
     tracked: np.ndarray
+    believed: np.ndarray
+    """TRACKED, or LIMITED: by the occluder or the darkness that a disturbance is."""
 
     def share_within(self, cm: float, deg: float) -> float:
-        """The share of all frames that are TRACKED and so near; a frame without a pose is a miss."""
-        return float(np.mean(self.tracked & (self.cm <= cm) & (self.deg <= deg)))
+        """The share of all frames that are believed and so near; a frame without a pose is a miss."""
+        return float(np.mean(self.believed & (self.cm <= cm) & (self.deg <= deg)))
 
     def tracked_beyond(self, cm: float, deg: float) -> int:
         """How many frames claim to be TRACKED and are not even so near."""
@@ -75,9 +77,10 @@ def kitchen_errors(folder: Path, *, every: int = 1, disturbance: str = "none") -
         for raw in source:
             estimate = relocalizer.step(raw)
             true = place.truth.pose(place.truth.nearest(raw.timestamp_ns))
-            rows.append((*distances(estimate.world_from_camera, true), estimate.verdict is Verdict.TRACKED))
-    metres, radians, tracked = np.array(rows).T
-    return Errors(100 * metres, np.degrees(radians), tracked.astype(bool))
+            verdict = estimate.verdict
+            rows.append((*distances(estimate.world_from_camera, true), verdict is Verdict.TRACKED, verdict.is_believed))
+    metres, radians, tracked, believed = np.array(rows).T
+    return Errors(100 * metres, np.degrees(radians), tracked.astype(bool), believed.astype(bool))
 
 
 def distances(a: SE3, b: SE3) -> tuple[float, float]:
