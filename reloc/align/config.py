@@ -28,7 +28,7 @@ class AlignConfig:
     """Side of the window of the local normalisation on the fine levels; the coarse ones, of fewer pixels, take smaller ones."""
     noise_floor: Annotated[float, Gt(0), Le(1)] = 0.02
     """Deviation, in intensities 0..1, below which the local normalisation takes texture for noise."""
-    iterations: Annotated[int, Ge(1)] = 15
+    iterations: Annotated[int, Ge(1)] = 25
     """Steps of the solver at each level, at most."""
     step_px: Annotated[float, Gt(0)] = 0.03
     """A level has converged when a step moves the image by less than this."""
