@@ -19,18 +19,19 @@ from reloc.align.mask_views import MaskView, view_of_mask
 from reloc.align.outline import outline_of_rendering, overlap
 from reloc.assess import assess
 from reloc.build import find_lens, find_map, make_renderer, make_undistorter
+from reloc.commands.clicking import CLICK, beginning
 from reloc.commands.mask_overlay import MaskPicture, write_mask_overlay
 from reloc.commands.tracking import LOST_EXIT_CODE
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError, SourceError
 from reloc.estimate import Outcome, Verdict
 from reloc.files import json_document
-from reloc.first_pose import first_pose
 from reloc.frame import Frame, RawFrame
 from reloc.geometry.calibration import load_rig
 from reloc.geometry.lens import LensCamera
 from reloc.geometry.se3 import SE3, xyzw_from_wxyz
 from reloc.mesh.load import load_mesh
+from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.render.renderer import Renderer
 from reloc.sources.mask import read_object_mask
 from reloc.sources.open import open_source
@@ -93,7 +94,7 @@ def align_masks(request: MaskRequest, config: RelocConfig) -> int:
     raw, views = _inputs(request, config)
     mesh = load_mesh(find_map(request.map, request.image or request.masks[0]), require_color=raw is not None)
     renderer, center = make_renderer(config, mesh), mesh.bounds.mean(axis=0).astype(np.float64)
-    start = first_pose(request.init, 0 if raw is None else raw.timestamp_ns).inverse()
+    start = _start(request, raw, views[0], mesh, renderer)
     watch = Stopwatch()
     with watch.stage("mask"):
         aligner = MaskAligner(renderer, center, config.silhouette)
@@ -132,6 +133,14 @@ def _inputs(request: MaskRequest, config: RelocConfig) -> tuple[RawFrame | None,
         camera = rig.camera(name)
         views.append(_view(name, Path(file), camera.lens, camera.camera_from_rig, config))
     return None, views
+
+
+def _start(request: MaskRequest, raw: RawFrame | None, view: _View, mesh: TexturedMesh, renderer: Renderer) -> SE3:
+    """Return rig_from_world to begin at. Who clicks sees the image or the mask of the first camera, and says where that is."""
+    world_from = beginning(request.init, view.mask.raw if raw is None else raw, view.lens, mesh, renderer)
+    assert world_from is not None
+    world_from_rig = world_from @ view.made.camera_from_rig if request.init == CLICK else world_from
+    return world_from_rig.inverse()
 
 
 def _photograph(request: MaskRequest) -> tuple[RawFrame | None, SourceInfo]:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from reloc.cli import make_app
 from reloc.errors import ConfigError, MeshError, SourceError
+from reloc.frame import RawFrame
 from reloc.geometry.calibration import save_calibration, save_rig
 from reloc.geometry.lens import LensCamera, LensModel
 from reloc.geometry.pose_text import parse_pose
@@ -144,6 +145,19 @@ def test_two_cameras_find_pose_and_size(scene: Path) -> None:
     assert text[0] == "TRACKED"
     assert text[1].startswith("world_from_rig ")
     assert "left 0.99" in text[3]
+
+
+def test_who_clicks_says_where_the_first_of_the_masks_was_seen(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def click(raw: RawFrame, *_: object) -> SE3:
+        assert raw.name == "right.png"
+        return (SECOND_FROM_FIRST @ GUESS).inverse()
+
+    monkeypatch.setattr("reloc.commands.clicking.clicked_pose", click)
+    rig = ["--rig", scene / "rig.yaml", "--mask", f"right={scene / 'right.png'}"]
+    found = json.loads(align(*rig, "--map", scene / "bare.obj", "--init", "click", "--json").stdout)
+    assert found["iou"]["right"] > 0.99
+    # The rig's frame is 5 m from the only camera that saw anything; one pose taken for the other would be off by the distance.
+    assert off(found["world_from_rig"], TRUTH)[1] < 5 * LUMP_SHARE
 
 
 def test_a_mask_of_something_else_is_lost(scene: Path) -> None:
