@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from reloc.batch.folder import Outcome, clear, finished, sweep
 from reloc.batch.jobs import Job, Task
@@ -33,7 +33,6 @@ class Tally:
     frames: int = 0
     jobs: int = 0
     failed: int = 0
-    done: set[str] = field(default_factory=set)
 
     def add(self, job: Job, outcome: Outcome) -> None:
         """Count a job that has ended."""
@@ -44,13 +43,13 @@ class Tally:
 
 def run_tasks(tasks: Sequence[Task], run: Runner, tally: Tally) -> list[Ending]:
     """Return how each task ended, in the order given. Raises `OutputError` where results cannot be put where they belong."""
-    skipped = [task for task in tasks if finished(whole(task)) is not None]
-    open_ = [task for task in tasks if task not in skipped]
-    jobs = {job.digest: job for task in open_ for job in task.jobs}
+    before = {task.name: found for task in tasks if (found := finished(whole(task))) is not None}
+    for task in tasks:
+        if task.name in before:
+            tally.jobs += len(task.jobs)
+            tally.frames += sum(job.frames or 0 for job in task.jobs)
+    jobs = {job.digest: job for task in tasks if task.name not in before for job in task.jobs}
     outcomes = {digest: found for digest, job in jobs.items() if (found := finished(job)) is not None}
-    for task in skipped:
-        tally.jobs += len(task.jobs)
-        tally.frames += sum(job.frames or 0 for job in task.jobs)
     for digest, outcome in outcomes.items():
         tally.add(jobs[digest], outcome)
     waiting = [job for digest, job in jobs.items() if digest not in outcomes]
@@ -61,7 +60,7 @@ def run_tasks(tasks: Sequence[Task], run: Runner, tally: Tally) -> list[Ending]:
         tally.add(jobs[outcome.digest], outcome)
     for job in waiting:
         sweep(job)
-    return [Ending(task, finished(whole(task)), skipped=True) if task in skipped else _ending(task, outcomes) for task in tasks]
+    return [Ending(task, before[task.name], skipped=True) if task.name in before else _ending(task, outcomes) for task in tasks]
 
 
 def whole(task: Task) -> Job:
@@ -92,4 +91,5 @@ def _joined(task: Task, pieces: Iterable[Outcome]) -> Outcome:
         clear(job)
         return join_pieces(job, [piece.out for piece in task.jobs], wall_s)
     except RelocError as error:
+        sweep(job)
         return Outcome(task.name, job.digest, 1, str(error), wall_s, "", job.arguments)

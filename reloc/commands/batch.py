@@ -216,11 +216,14 @@ def _print(rows: Sequence[Row], skipped: int) -> None:
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE)
     table = Table("job", "", box=None, header_style="bold", pad_edge=False)
-    for heading in ("frames", "believed", "ms", "cm median", "p95", "° median", "2 cm/2°", "5 cm/5°", "s"):
-        table.add_column(heading, justify="right")
+    # Short, for terminals of 80 columns; the line below says what is meant.
+    for heading in ("frames", "pose %", "ms", "cm", "p95", "°", "2/2 %", "5/5 %", "s"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(Text(row.name), Text(row.status, style=_COLOURS[row.status]), *_cells(row))
     console.print(table)
+    if any(row.position_m is not None for row in rows):
+        console.print("cm, p95, °: errors against the ground truth (median, 95 of 100, median); 2/2 %: within 2 cm and 2°.")
     if skipped:
         console.print(f"{skipped} of {len(rows)} had been done before.")
     for row in rows:
@@ -240,13 +243,14 @@ def _cells(row: Row) -> list[str]:
     lengths = [None if value is None else 100 * value for value in (row.position_m, row.position_p95_m)]
     return [
         "–" if row.frames is None else str(row.frames),
-        _number(believed, " %", 1),
-        _number(row.ms_median, "", 1),
-        *(_number(value, "", 3) for value in (*lengths, row.rotation_deg)),
-        *(_number(share, " %", 1) for share in shares),
-        _number(row.wall_s, "", 1),
+        _number(believed, 1),
+        _number(row.ms_median, 1),
+        *(_number(length, 2) for length in lengths),
+        _number(row.rotation_deg, 3),
+        *(_number(share, 1) for share in shares),
+        _number(row.wall_s, 1),
     ]
 
 
-def _number(value: float | None, unit: str, decimals: int) -> str:
-    return "–" if value is None or value != value else f"{value:.{decimals}f}{unit}"
+def _number(value: float | None, decimals: int) -> str:
+    return "–" if value is None or value != value else f"{value:.{decimals}f}"
