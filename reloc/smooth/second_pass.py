@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from reloc.estimate import Estimate
+from reloc.estimate import Estimate, Measurement
 from reloc.geometry.camera import PinholeCamera
 from reloc.motion import MotionModel
 from reloc.smooth.config import SmoothConfig
@@ -74,12 +74,11 @@ def second_pass(
 
 def _weighted(frames: Sequence[Seen], config: SmoothConfig) -> list[Seen]:
     """Return the frames with the share of the measurements' noise that the smoother reckons with."""
-    return [
-        frame
-        if one is None
-        else replace(frame, measurement=replace(one, noise_covariance=config.noise_share * one.noise_covariance))
-        for frame, one in ((frame, frame.measurement) for frame in frames)
-    ]
+
+    def quieter(one: Measurement) -> Measurement:
+        return replace(one, noise_covariance=config.noise_share * one.noise_covariance)
+
+    return [f if f.measurement is None else replace(f, measurement=quieter(f.measurement)) for f in frames]
 
 
 def _has_gap(frames: Sequence[Seen]) -> bool:
