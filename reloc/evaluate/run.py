@@ -100,7 +100,13 @@ def load_run(path: str | Path) -> Run:
         raise TrajectoryError("not the folder of a run: expected a trajectory.txt in it; a TUM file may be named directly", path)
     frames = load_frames(path / "frames.jsonl") if (path / "frames.jsonl").is_file() else None
     summary = _load_summary(path / "summary.json") if (path / "summary.json").is_file() else None
-    return Run(path.resolve().name, load_tum(path / "trajectory.txt"), frames, summary, path)
+    return Run(_name(path, summary), load_tum(path / "trajectory.txt"), frames, summary, path)
+
+
+def _name(folder: Path, summary: Mapping[str, Any] | None) -> str:
+    """Return what to call a run: its folder, and for a second pass, which lies in that of the first, both."""
+    path = folder.resolve()
+    return f"{path.parent.name}/{path.name}" if summary is not None and "second_pass" in summary else path.name
 
 
 def load_frames(path: str | Path) -> RunFrames:

@@ -35,6 +35,7 @@ def test_a_smoothed_run_is_a_run_without_gaps(dark: Path, tmp_path: Path, monkey
     assert result.exit_code == 0
     assert f"{out / 'smooth'}: 0 frames aligned in the second pass, 2 filled in between, all smoothed" in result.stdout
     forward, smoothed = load_run(out), load_run(out / "smooth")
+    assert (forward.name, smoothed.name) == ("out", "out/smooth")
     assert forward.frames is not None
     assert smoothed.frames is not None
     assert (len(forward.trajectory), len(smoothed.trajectory)) == (6, 8)
