@@ -116,9 +116,12 @@ class MotionModel:
 
     def coast(self, predicted: MotionState, last: MotionState) -> MotionState:
         """Return the prediction with its velocity fading, for a frame that could not be aligned."""
-        seconds = abs(predicted.timestamp_ns - last.timestamp_ns) / NANOSECONDS_PER_SECOND
-        fading = float(np.exp(-seconds / self._config.twist_memory_s))
+        fading = self.fading(predicted.timestamp_ns - last.timestamp_ns)
         return MotionState(predicted.timestamp_ns, predicted.camera_from_world, fading * predicted.twist, predicted.covariance)
+
+    def fading(self, duration_ns: int) -> float:
+        """Return what share of the velocity is left after a time without a frame that could be aligned."""
+        return float(np.exp(-abs(duration_ns) / NANOSECONDS_PER_SECOND / self._config.twist_memory_s))
 
     def unseen_covariance(self, seconds: float, depth: float) -> Array:
         """Return (6, 6) of what a camera, of whose speed nothing is known, may have done in a time for which it was not seen."""

@@ -133,3 +133,5 @@ TINY_MOTION = 5e-5
 LINEARISED = 1 + 1e-4
 # Quotients of sums over float32 pixels, whose differences lose digits.
 FLOAT32_RATIO = 1e-5
+# A steady turn of half a second that nobody sees, between ends that are seen: 0.9 mm or mrad since velocity is taken to fade.
+FADED_GAP = 2e-3
