@@ -68,7 +68,7 @@ class FeatureAligner:
 
     def _terms(self, keyframe: Keyframe, frame: Layers, guess: SE3) -> list[FeatureTerm]:
         """Return a term for each layer of the network; none where the view shows nothing."""
-        level = _level(frame)
+        level = _level(frame, self._config.width_px)
         layer_of_frame = frame.at(level, Kind.INTENSITY)
         camera = layer_of_frame.camera
         reference = self._reference_of(keyframe, level, camera, color=layer_of_frame.values.shape[2] == 3)
@@ -123,9 +123,10 @@ class FeatureAligner:
         return [np.ascontiguousarray(features.permute(1, 2, 0).cpu().numpy()) for features in found]
 
 
-def _level(frame: Layers) -> int:
-    """Return the finest level that holds raw intensities."""
-    return next(level for level in range(len(frame)) if Kind.INTENSITY in frame.kinds_at(level))
+def _level(frame: Layers, width_px: int) -> int:
+    """Return the finest level of raw intensities that is at most so wide, or the coarsest."""
+    levels = [level for level in range(len(frame)) if Kind.INTENSITY in frame.kinds_at(level)]
+    return next((level for level in levels if frame.at(level, Kind.INTENSITY).camera.width <= width_px), levels[-1])
 
 
 def _pooled(camera: PinholeCamera, layer: str) -> PinholeCamera:

@@ -19,6 +19,8 @@ class FeaturesConfig:
     """A file with the state dict of torchvision's network; `hub` fetches it once, about 550 MB; `random` is for tests."""
     layers: Annotated[tuple[str, ...], MinLen(1)] = ("relu1_2", "relu2_2")
     """Layers whose output is compared: reluB_N is the N-th convolution of block B; each block halves the image."""
+    width_px: Annotated[int, Ge(8)] = 240
+    """With align.solver=lm: the network sees the finest level of raw intensities that is at most this wide."""
     weight: Annotated[float, Ge(0)] = 0.005
     """With align.solver=adam: factor on the relative squared difference of the features, beside the photometric loss."""
     share: Annotated[float, Ge(0)] = 1.0
