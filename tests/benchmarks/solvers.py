@@ -130,8 +130,6 @@ class Solver:
     settings: tuple[str, ...] = ()
     make: Make = make_aligner
     views: int = 2
-    most: int = 1000
-    """Starts a row, for those that take long."""
 
 
 def _oriented(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer) -> FrameAligner:
@@ -143,13 +141,14 @@ LM_RAW = Solver("LM, intensity", ("align.residual=intensity",))
 SOLVERS = [
     LM,
     LM_RAW,
-    Solver("LM, locally normalised + VGG16 (random)", tuple(_VGG), most=12),
-    Solver("Adam, our shading, 240 px", ("align.solver=adam",), views=1, most=4),
-    Solver("Adam, our shading, 120 px", ("align.solver=adam", *_SMALL), views=1, most=4),
+    Solver("LM, locally normalised + VGG16 (random)", tuple(_VGG)),
+    Solver("Adam, our shading, 240 px", ("align.solver=adam",), views=1),
+    Solver("Adam, our shading, 120 px", ("align.solver=adam", *_SMALL), views=1),
 ]
 PYTORCH3D = Solver(
-    "Adam, PyTorch3D, 120 px", ("align.solver=adam", *_SMALL, "render.backend=pytorch3d", "pytorch3d.faces=4000"), views=1, most=2
+    "Adam, PyTorch3D, 120 px", ("align.solver=adam", *_SMALL, "render.backend=pytorch3d", "pytorch3d.faces=4000"), views=1
 )
+PYTORCH3D_STARTS = 2
 UNDER_LIGHTS = [
     LM_RAW,
     Solver("LM, intensity + VGG16 (random)", ("align.residual=intensity", "features.layers=[relu2_2]", *_VGG)),
@@ -166,12 +165,12 @@ def main(*, quick: bool = False) -> Report:
         return Report("Solvers", [], notes=[f"left out: there is no {DATA}"])
     rows: list[list[Cell]] = []
     for scene, solver, (share, degrees) in product(scenes, SOLVERS, STARTS[::2] if quick else STARTS):
-        rows.append(_row(scene, solver, share, degrees, min(solver.most // (2 if quick else 1), 6 if quick else 16)))
+        rows.append(_row(scene, solver, share, degrees, 4 if quick else 12))
         say(str(rows[-1]))
     if find_spec("pytorch3d") is not None and not quick:
-        rows.append(_row(scenes[0], PYTORCH3D, *STARTS[0], PYTORCH3D.most))
+        rows.append(_row(scenes[0], PYTORCH3D, *STARTS[0], PYTORCH3D_STARTS))
         same = replace(SOLVERS[-1], name=f"{SOLVERS[-1].name}, the same starts")
-        rows.append(_row(scenes[0], same, *STARTS[0], PYTORCH3D.most))
+        rows.append(_row(scenes[0], same, *STARTS[0], PYTORCH3D_STARTS))
     lights: list[list[Cell]] = []
     for scene, (light, effect), solver in product(scenes, LIGHTS.items(), UNDER_LIGHTS):
         ended = _run(scene, solver, *LIGHTS_START, 6 if quick else 16, effect)
