@@ -21,7 +21,8 @@ NAMES = (
     "batch",
     "evaluate",
     "smooth",
-, "solvers")
+    "solvers",
+)
 # As `reloc` sets them for itself, all but OpenCV's: SIFT is measured with the threads that OpenCV likes, we with one.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
