@@ -61,10 +61,14 @@ _ONE_THREAD = (
 )
 
 
+# OpenCV writes to stderr what our own messages say better.
+_QUIET = {"OPENCV_LOG_LEVEL": "FATAL"}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 known error in one line, 2 usage, 3 done but lost, 130 after Ctrl-C."""
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")  # read when numpy, numba and OpenCV are imported, which is later
+    for name, value in {**dict.fromkeys(_ONE_THREAD, "1"), **_QUIET}.items():
+        os.environ.setdefault(name, value)  # read when numpy, numba and OpenCV are imported, which is later
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
         make_app(_wanted(arguments))(arguments, prog_name="reloc")

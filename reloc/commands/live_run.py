@@ -104,7 +104,7 @@ def track_live(request: LiveRequest) -> int:
                 idle=outputs.summary.refresh,
                 stop=_until(stop, request.duration_s),
             )
-    _report(result, request, camera.info)
+    _report(result, request, camera)
     return 0 if stop() else _exit_code(result)
 
 
@@ -216,17 +216,20 @@ def _exit_code(result: RunResult) -> int:
     return LOST_EXIT_CODE if result.is_lost else 0
 
 
-def _report(result: RunResult, request: LiveRequest, info: SourceInfo) -> None:
+def _report(result: RunResult, request: LiveRequest, camera: LiveCamera) -> None:
     """Print what a person wants to know after a run."""
     summary = read_summary(request.out)
     counts = ", ".join(f"{result.verdicts.get(verdict, 0)} {verdict}" for verdict in Verdict)
     print(f"{result.frames} frames: {counts}; {summary.get('dropped', 0)} dropped")
     print(timing(summary.get("milliseconds")))
     print(f"{request.out}: {', '.join(written_files(request.out))}")
-    for hint in next_steps(request.out, info):
+    for hint in next_steps(request.out, camera.info) if result.frames else ():
         print(f"next: {hint}")
     if result.failed_sinks:
         print(f"error: {', '.join(result.failed_sinks)} failed on the way, see above", file=sys.stderr)
+    elif result.frames == 0:
+        cause = camera.status().last_error
+        print(f"lost: the camera gave no frame{f': {cause}' if cause else ''}", file=sys.stderr)
     elif result.is_lost:
         print(
             "lost: the run ended without a pose or fewer than half of its frames were tracked; frames.jsonl says why",

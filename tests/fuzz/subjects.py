@@ -18,6 +18,7 @@ from mcap.writer import CompressionType, Writer
 from PIL import Image
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
 
+from reloc.batch.load import load_plan
 from reloc.commands.run_folder import read_summary
 from reloc.config import dump_config, load_config
 from reloc.errors import RelocError
@@ -26,6 +27,7 @@ from reloc.evaluate.run import load_run
 from reloc.first_pose import first_pose, some_pose
 from reloc.frame import RawFrame
 from reloc.geometry.calibration import load_calibration, save_calibration
+from reloc.geometry.calibration.rig import load_rig, save_rig
 from reloc.geometry.lens import LensCamera, LensModel
 from reloc.geometry.pose_text import parse_pose
 from reloc.geometry.se3 import SE3
@@ -119,6 +121,11 @@ def read_source_name(folder: Path) -> None:
     for one in text.splitlines():
         with suppress(RelocError), open_source(one) as source:
             _check_frames(source)
+
+
+def read_rig(name: str, folder: Path) -> None:
+    for camera in load_rig(folder / name).cameras:
+        sound(camera.camera_from_rig.is_finite and camera.lens.width > 0, "a camera without a place")
 
 
 def read_config(folder: Path) -> None:
@@ -298,6 +305,25 @@ def make_pose(folder: Path) -> None:
 
 def make_source_name(folder: Path) -> None:
     (folder / "name").write_text("frames/*.png\nwebcam:0\ntum:rgbd_dataset\nbag/bag.mcap#/cam/image_raw\n~/recordings/desk\n")
+
+
+def make_rig(folder: Path) -> None:
+    save_calibration(LENS, folder / "camera.yaml")
+    save_rig(folder / "rig.yaml", dict.fromkeys("ab", "camera.yaml"), {"a": SE3.identity(), "b": SE3.exp([0.1, 0, 0, 0, 0.2, 0])})
+
+
+def make_colmap_rig(folder: Path) -> None:
+    make_calibration("cameras.txt", folder)
+    with (folder / "cameras.txt").open("a") as file:
+        file.write("2 OPENCV 64 48 50 51 31 23.5 0.1 0.2 0.001 0.002\n")
+    (folder / "rigs.txt").write_text("# Rig calib list\n1 2 CAMERA 1 CAMERA 2 1 0.8 0 0.6 0 1 2 3\n")
+
+
+def make_plan(folder: Path) -> None:
+    (folder / "plan.yaml").write_text(
+        "sequences:\n  - source: desk\n    init: 0 0 1.2 0 0 0 1\n    every: 2\n  - {source: walks/a, name: b, fps: 15}\n"
+        "configurations:\n  - name: coarse\n    set: [align.iterations=6]\nchunks: {frames: 600, overlap: 20}\n"
+    )
 
 
 def make_config(folder: Path) -> None:
@@ -507,6 +533,10 @@ SUBJECTS = (
     ),
     Subject("calibration cameras.bin", make_binary_calibration, partial(read_lens, "cameras.bin"), weight=3),
     Subject("calibration opencv", make_opencv_calibration, partial(read_lens, "opencv.yml"), weight=3),
+    Subject("rig own", make_rig, partial(read_rig, "rig.yaml"), weight=2),
+    Subject("rig kalibr", partial(make_calibration, "kalibr.yaml"), partial(read_rig, "kalibr.yaml")),
+    Subject("rig colmap", make_colmap_rig, partial(read_rig, "rigs.txt"), ("rigs.txt",)),
+    Subject("plan of a batch", make_plan, lambda folder: load_plan(folder / "plan.yaml"), weight=2),
     Subject("trajectory", make_trajectory, partial(read_trajectory, "poses.txt"), weight=5),
     Subject("pose text", make_pose, read_pose, weight=3),
     Subject("source name", make_source_name, read_source_name, weight=2),

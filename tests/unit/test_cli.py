@@ -76,6 +76,12 @@ def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path, option: str) -
     assert len(found.stderr.splitlines()) == 1
 
 
+def test_libraries_do_not_speak_where_we_do(tmp_path: Path) -> None:
+    found = _reloc("record", "/dev/video9876", "--out", str(tmp_path / "r"))
+    assert found.returncode == 1
+    assert [line.partition(":")[0] for line in found.stderr.splitlines()] == ["error"]
+
+
 def test_unknown_errors_show_where_they_come_from(tmp_path: Path) -> None:
     program = (
         "import reloc.config\nfrom reloc.cli import main\n"

@@ -7,14 +7,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from reloc.cli import make_app
+from reloc.commands.live_run import LiveRequest, _report
+from reloc.config import RelocConfig
 from reloc.errors import ConfigError, SourceError
 from reloc.geometry.trajectory import load_tum
+from reloc.live import CameraState, CameraStatus
+from reloc.node import RunResult
+from reloc.sources.options import CameraOptions
 
 PATIENCE_S = 120.0
 
@@ -90,6 +96,15 @@ def test_what_is_missing_is_said_before_anything_begins(
     assert isinstance(result.exception, kind)
     assert message in str(result.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_camera_that_gave_nothing_is_said_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = CameraStatus(CameraState.ENDED, 1.0, 0, 3, 0, "unplugged")
+    request = LiveRequest("webcam:0", CameraOptions(), None, None, None, tmp_path, RelocConfig())
+    _report(RunResult({}, None, True, ()), request, SimpleNamespace(status=lambda: status))  # type: ignore[arg-type]
+    shown = capsys.readouterr()
+    assert shown.err == "lost: the camera gave no frame: unplugged\n"
+    assert "next:" not in shown.out
 
 
 @pytest.mark.parametrize("text", ["640", "axb", "640x"])
