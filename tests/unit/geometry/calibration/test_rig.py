@@ -54,6 +54,13 @@ def test_our_own_rig_comes_back(tmp_path: Path) -> None:
     assert np.allclose(rig.camera("left").camera_from_rig.matrix, np.eye(4), atol=ALGEBRA)
 
 
+def test_the_frame_of_a_rig_can_be_put_into_any_camera(tmp_path: Path) -> None:
+    rig = load_rig(own(tmp_path)).seen_from("right")
+    left_from_right = rig.camera("left").camera_from_rig.matrix
+    assert np.allclose(rig.camera("right").camera_from_rig.matrix, np.eye(4), atol=ALGEBRA)
+    assert np.allclose(left_from_right, np.linalg.inv(RIGHT_FROM_RIG.matrix), atol=10 * TUM_DECIMALS)
+
+
 def test_a_camchain_multiplies_from_camera_to_camera(tmp_path: Path) -> None:
     third = CAMCHAIN[CAMCHAIN.index("cam1:") :].replace("cam1:", "cam2:").replace("-0.1]", "-0.3]")
     rig = load_rig(saved(tmp_path, CAMCHAIN.replace("0.99", "1.0") + third.replace("0.99", "1.0")))
