@@ -233,6 +233,9 @@ def _frames(piece: tuple[int, int] | None, length: int | None, every: int | None
 def _digest(arguments: tuple[str, ...], settings: str, sequence: Sequence, folder: Path) -> str:
     """Return what changes when the request, the settings, the program or one of the named files does."""
     files = [folder / one for one in (sequence.map, sequence.camera, sequence.init, sequence.index, sequence.mask) if one]
+    source = Path(_under(folder, sequence.source).rpartition(":")[2])
+    # A video is its file, a recording its list of times; to look at every image would take longer than a plan should.
+    files += [source, source / "timestamps.txt", source / "rgb.txt", source / "transforms.json"]
     states = [(path.stat().st_size, path.stat().st_mtime_ns) if _is_file(path) else None for path in files]
     told = json.dumps([arguments, settings, states, __version__, str(folder)])
     return hashlib.sha256(told.encode()).hexdigest()
