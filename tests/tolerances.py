@@ -133,5 +133,5 @@ TINY_MOTION = 5e-5
 LINEARISED = 1 + 1e-4
 # Quotients of sums over float32 pixels, whose differences lose digits.
 FLOAT32_RATIO = 1e-5
-# A steady turn of half a second that nobody sees, between ends that are seen: 0.9 mm or mrad since velocity is taken to fade.
-FADED_GAP = 2e-3
+# A steady motion of 0.3 m and 0.4 rad in half a second that nobody sees: off by 3.6 mm or mrad since velocity is taken to fade.
+FADED_GAP = 6e-3
