@@ -68,7 +68,7 @@ def load_cached(path: Path) -> CachedMesh | None:
         return _read_entry(entry / manifest["data"], manifest)
     except FileNotFoundError:
         return None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         _log.info("The cached copy of %s is damaged (%s) and is made anew.", path, error)
         return None
 
@@ -232,7 +232,7 @@ def _remove_orphans(maps: Path) -> None:
     for entry in maps.glob("*"):
         try:
             gone = not Path(_stamps(_read_manifest(entry))[0].path).exists()
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+        except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
             continue
         if gone:
             shutil.rmtree(entry, ignore_errors=True)

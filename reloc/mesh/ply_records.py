@@ -117,16 +117,23 @@ def _read_header_line(header: Header, words: list[str], line: str) -> None:
         case ["comment" | "obj_info", *_]:
             header.comments.append(line.strip().partition(" ")[2])
         case ["element", name, count]:
+            if int(count) < 0 or name in [element.name for element in header.elements]:
+                raise ValueError("negative, or twice")
             header.elements.append(Element(name, int(count)))
-            if int(count) < 0:
-                raise ValueError("negative")
         case ["property", "list", count_dtype, dtype, name]:
             types = header.byte_order + _TYPES[dtype], header.byte_order + _TYPES[count_dtype]
-            header.elements[-1].properties.append(Property(name, *types))
+            _add_property(header, Property(name, *types))
         case ["property", dtype, name]:
-            header.elements[-1].properties.append(Property(name, header.byte_order + _TYPES[dtype]))
+            _add_property(header, Property(name, header.byte_order + _TYPES[dtype]))
         case [_, *_]:
             raise ValueError("unknown")
+
+
+def _add_property(header: Header, given: Property) -> None:
+    properties = header.elements[-1].properties
+    if given.name in [other.name for other in properties]:
+        raise ValueError("twice")
+    properties.append(given)
 
 
 def _read_binary(header: Header, data: bytes) -> dict[str, dict[str, Column]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -33,7 +34,10 @@ def read_image(path: Path) -> Image:
     images in the same way. Raises `SourceError` for anything but a whole image.
     """
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode):  # devices and pipes may have no end
+            raise SourceError("An image could not be read: it is no ordinary file", path)
         if size > _MAX_BYTES:
             raise SourceError(f"An image file of {size} bytes is larger than any image of {MAX_PIXELS} pixels", path)
         data = path.read_bytes()

@@ -167,6 +167,7 @@ def replace_header(text: bytes) -> object:
         lambda folder: (entry(folder) / "manifest.json").write_text(""),
         lambda folder: (entry(folder) / "manifest.json").write_text("[1]"),
         lambda folder: (entry(folder) / "manifest.json").write_bytes(b"\xff" * 100),
+        lambda folder: (entry(folder) / "manifest.json").write_bytes(b"[" * 100_000),
         lambda folder: truncate(entry(folder) / "manifest.json"),
         lambda folder: (entry(folder) / "manifest.json").unlink(),
         lambda folder: [truncate(path) for path in entry(folder).glob("data-*/faces.npy")],

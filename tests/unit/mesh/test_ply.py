@@ -143,6 +143,8 @@ FACES = ["3 0 1 2", "3 0 2 3"]
     [
         ("solid cube", "expected a PLY file"),
         ("ply\nformat ascii 1.0\n", "expected a PLY file"),
+        (header(VERTEX + FACE + FACE_UV + FACE_UV), "cannot be understood, found 'property list uchar float texcoord'"),
+        (header(VERTEX + VERTEX + FACE), "cannot be understood, found 'element vertex 4'"),
         (header("element vertex many\n"), "a line of the header cannot be understood, found 'element vertex many'"),
         (header("element vertex -1\n"), "a line of the header"),
         (header("property float x\n"), "a line of the header"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from pathlib import Path
 from warnings import catch_warnings
@@ -115,6 +116,13 @@ def test_floating_point_images_are_refused_with_advice(tmp_path: Path) -> None:
     cv2.imwrite(str(path), np.zeros((4, 5), np.float32))
     with pytest.raises(SourceError, match=r"float32.*8 or 16 bits"):
         read_image(path)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "."])
+def test_what_has_no_end_is_not_read(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="no ordinary file"):
+        read_image(tmp_path / name)
 
 
 def test_a_missing_image_is_named(tmp_path: Path) -> None:
