@@ -151,8 +151,7 @@ class Relocalizer:
             tries, is_turn_of_places = divmod(tries, 2)
             if is_turn_of_places:
                 return self._look_anywhere(frame, layers, watch)
-        around = searched_next(guess, tries) if self._track.lost else guess
-        return self._search(frame, layers, around, predicted, watch)
+        return self._search(frame, layers, searched_next(guess, tries), predicted, watch)
 
     def _look_anywhere(self, frame: Frame, layers: Layers, watch: Stopwatch) -> Attempt:
         """Return the best attempt at poses from which the map looks like the image, the first that is believed."""

@@ -15,6 +15,7 @@ NAMES = (
     "memory",
     "motion",
     "disturbances",
+    "verdict",
     "castle",
     "silhouette",
     "localize",
