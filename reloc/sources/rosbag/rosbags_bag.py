@@ -28,9 +28,9 @@ class RosbagsBag:
         """Return the topics; raises `SourceError` where a bag cannot be read."""
         found: dict[str, Topic] = {}
         for path in self._paths:
-            for connection in _guarded(lambda path=path: self._connections(path), path):  # type: ignore[misc]
-                before = found[connection.topic].count if connection.topic in found else 0
-                found[connection.topic] = Topic(connection.msgtype, before + connection.msgcount)
+            for name, topic in _guarded(lambda path=path: self._topics(path), path):  # type: ignore[misc]
+                before = found[name].count if name in found else 0
+                found[name] = Topic(topic.kind, before + topic.count)
         return found
 
     def messages(self, topic: str) -> Iterator[tuple[int, bytes]]:
@@ -46,10 +46,11 @@ class RosbagsBag:
             finally:
                 reader.close()
 
-    def _connections(self, path: Path) -> list[Any]:
+    def _topics(self, path: Path) -> list[tuple[str, Topic]]:
         reader = self._opened(path)
         try:
-            return list(reader.connections)
+            # rosbags hands on whatever metadata.yaml holds.
+            return [(str(one.topic), Topic(str(one.msgtype), int(one.msgcount))) for one in reader.connections]
         finally:
             reader.close()
 

@@ -65,6 +65,15 @@ def test_a_folder_without_its_metadata_is_read_by_its_files(tmp_path: Path, suff
     assert len(list(open_source(str(next(folder.glob(f"*.{suffix}")))))) == 6
 
 
+@pytest.mark.parametrize("name", ["[/cam/image_raw]", "{a: b}", "3", "null"])
+def test_a_topic_that_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
+    metadata = write_bag(tmp_path / "bag", _raw(), mcap=False) / "metadata.yaml"
+    assert f"name: {RAW}" in metadata.read_text()
+    metadata.write_text(metadata.read_text().replace(f"name: {RAW}", f"name: {name}"))
+    with pytest.raises(SourceError):
+        list(open_bag(tmp_path / "bag"))
+
+
 @pytest.mark.parametrize("mode", [CompressionMode.FILE, CompressionMode.MESSAGE])
 def test_what_rosbag2_has_compressed_is_read(tmp_path: Path, mode: CompressionMode) -> None:
     write_bag(tmp_path / "bag", _raw(), mcap=False, mode=mode, fmt=CompressionFormat.ZSTD)
