@@ -83,7 +83,7 @@ def make_relocalizer(
     drawing = make_renderer(config, mesh) if renderer is None else renderer
     return Relocalizer(
         make_undistorter(config, lens) if undistorter is None else undistorter,
-        drawing,
+        _renderer_of_views(config, drawing),
         None if world_from_camera is None else world_from_camera.inverse(),
         places=places,
         align=config.align.as_solved(),
@@ -112,6 +112,16 @@ def make_rig_relocalizer(config: RelocConfig, rig: Rig, world_from_first: SE3, r
         world_from_first.inverse(),
         RigConfigs(config.align, config.keyframe, config.motion, config.assess, config.weakness),
     )
+
+
+def _renderer_of_views(config: RelocConfig, renderer: Renderer) -> Renderer:
+    """Return what draws the views that results are measured against: of PyTorch3D, Adam asks only what is differentiated."""
+    if config.render.backend == "pytorch3d" and config.align.solver == "adam":
+        from reloc.render.pytorch3d.renderer import PyTorch3dRenderer
+
+        assert isinstance(renderer, PyTorch3dRenderer)
+        return renderer.software
+    return renderer
 
 
 def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer, trace: Trace | None = None) -> FrameAligner:

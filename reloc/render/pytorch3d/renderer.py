@@ -67,6 +67,11 @@ class PyTorch3dRenderer:
         return self._mesh
 
     @property
+    def software(self) -> SoftwareRenderer:
+        """Our own renderer of the same mesh, which shades for this one."""
+        return self._software
+
+    @property
     def device(self) -> str:
         """Where the tensors live."""
         return self._device
