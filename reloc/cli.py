@@ -41,7 +41,7 @@ COMMANDS = (
     Command("rig", "reloc.commands.rig", "Say how the cameras of a rig stand to one another."),
     Command("evaluate", "reloc.commands.evaluate", "Say how far trajectories are from the ground truth."),
     Command("report", "reloc.commands.report", "Make a page about runs, or a video of one."),
-    Command("stress", "reloc.commands.stress", "Say how tracking bears bad light, occluders, a covered lens, a jump and more."),
+    Command("stress", "reloc.commands.stress", "Say how tracking bears bad light, occluders and more."),
     Command("export", "reloc.commands.export", "Write a trajectory in the format of another program."),
     Command("inspect", "reloc.commands.inspect", "Say what a recording holds and what is wrong with it."),
     Command("check", "reloc.commands.check", "Say what a map holds and what is wrong with it."),
