@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from reloc.build import make_relocalizer
 from reloc.config import RelocConfig
-from reloc.estimate import Verdict
 from reloc.frame import RawFrame
 from reloc.geometry.calibration import load_calibration
 from reloc.geometry.lens import LensCamera
@@ -137,7 +136,7 @@ def align(frame: RawFrame, query: Query, renderer: Renderer, start: SE3) -> Foun
     return Found(
         share=float(np.linalg.norm(pose.translation - true.translation)) / DEPTH,
         degrees=float(np.degrees(rotation_angle(pose, true))),
-        believed=estimate.verdict is Verdict.TRACKED,
+        believed=estimate.verdict.is_believed,
         milliseconds=estimate.milliseconds["total"],
     )
 

@@ -231,7 +231,7 @@ def test_a_pose_found_anywhere_needs_features_that_speak_for_it() -> None:
 # Honest under noise, where nothing else is off
 
 
-def test_under_simulated_noise_the_nees_follows_its_law() -> None:
+def test_under_simulated_noise_the_nees_is_inside_its_band() -> None:
     lens = LensCamera(LensModel.PINHOLE, 160, 120, 130.0, 131.0, 79.1, 60.3, ())
     # To the end: where the solver usually stops, a thirtieth of a pixel early, counts for as much as so little noise.
     align = AlignConfig(iterations=40, step_px=1e-4, cost_decrease=1e-9)
@@ -246,11 +246,11 @@ def test_under_simulated_noise_the_nees_follows_its_law() -> None:
         noisy = np.rint(255 * np.clip(clean + 0.01 * rng.standard_normal(clean.shape), 0, 1)).astype(np.uint8)
         frame = undistort(RawFrame(0, 0, noisy))
         layers = build_layers(frame.image, frame.valid, frame.camera, align)
-        guess = SE3.exp(rng.standard_normal(6) * np.repeat([0.01, 0.004], 3)) @ true
+        guess = SE3.exp(rng.standard_normal(6) * np.repeat([0.02, 0.008], 3)) @ true
         found = Aligner(align).align(keyframe, layers, [guess])
         error = (found.camera_from_world @ true.inverse()).log()
         nees[seed] = error @ np.linalg.solve(residual_covariance(found), error)
-    # The scatter has the right size for most seeds; the median of 60 values is itself uncertain by a tenth.
-    assert np.median(nees) == pytest.approx(scipy.stats.chi2.median(6), rel=0.3)
-    # What the filter is fed holds for nearly all; two end in a minimum beside the right one, a millimetre off.
+    low, high = scipy.stats.chi2.ppf([0.005, 0.995], 6 * seeds) / seeds
+    assert low < nees.mean() < high
+    # What the filter is fed is not too small for any.
     assert np.mean(nees / CONFIG.noise_inflation < scipy.stats.chi2.ppf(0.95, 6)) >= 0.95
