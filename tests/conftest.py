@@ -34,11 +34,13 @@ def _recording(name: str) -> Path:
 
 @pytest.fixture(autouse=True)
 def untouched_logging() -> Iterator[None]:
-    """The commands send the library's log to stderr; the tests after them want to see it as it was."""
+    """The commands send the library's log to stderr; tests want to see it as it was, whatever fixtures have run commands."""
     logger = logging.getLogger("reloc")
-    before = logger.handlers[:], logger.propagate, logger.level
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
     yield
-    logger.handlers, logger.propagate, logger.level = before[0], before[1], before[2]
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

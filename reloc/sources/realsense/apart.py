@@ -64,7 +64,10 @@ class ApartRecording:
             while (message := reader.message()) is not None:
                 if message["kind"] == "end":
                     return
-                yield _frame(message, reader)
+                frame = _frame(message, reader)
+                if frame is None:
+                    break
+                yield frame
             if not reader.is_ended:
                 raise self._died(reader)
         finally:
@@ -166,11 +169,12 @@ def _info(message: dict[str, Any], path: Path) -> SourceInfo:
     return SourceInfo(path.name, live=False, length=None, camera=camera, clock=message["clock"], kind=message["source"])
 
 
-def _frame(message: dict[str, Any], reader: _Reader) -> RawFrame:
+def _frame(message: dict[str, Any], reader: _Reader) -> RawFrame | None:
+    """Return the frame that a message announces; None where it does not come."""
     image = np.empty(message["shape"], message["dtype"])
     depth = np.empty(image.shape[:2], np.float32) if message["depth"] else None
     if not (reader.fill(image) and (depth is None or reader.fill(depth))):
-        raise SourceError("A RealSense recording has ended the process that read it in the middle of an image")
+        return None
     return RawFrame(message["index"], message["timestamp_ns"], image, message["name"], depth=depth)
 
 
