@@ -19,6 +19,8 @@ from reloc.geometry.se3 import SE3
 
 Array = NDArray[np.float64]
 
+# The mean of the error state, which is put into the pose whenever something is known of it.
+_NO_ERROR = np.zeros(12)
 # Frames that are farther apart than this are those before and after a camera was gone.
 _LONG_GAP_S = 1.0
 
@@ -74,11 +76,13 @@ class MotionModel:
 
     def predict(self, state: MotionState, timestamp_ns: int, depth: float) -> MotionState:
         """Return the state expected at a later time; `depth` is the median depth of the scene in metres."""
+        from filterpy.kalman import predict  # takes a second to import, with all it brings
+
         seconds = (timestamp_ns - state.timestamp_ns) / NANOSECONDS_PER_SECOND
         moving_s, fading = self._while_unseen(seconds)
         moved = SE3.exp(state.twist * moving_s)
         noise = self.noise(abs(seconds), depth)
-        covariance = _filter(state.covariance, self.transition(state, timestamp_ns), noise).P
+        _, covariance = predict(_NO_ERROR, state.covariance, F=self.transition(state, timestamp_ns), Q=noise)
         return MotionState(timestamp_ns, (moved @ state.camera_from_world).normalized(), fading * state.twist, covariance)
 
     def transition(self, state: MotionState, timestamp_ns: int) -> Array:
@@ -107,12 +111,12 @@ class MotionModel:
 
     def update(self, predicted: MotionState, measured: SE3, measurement_covariance: Array) -> MotionState:
         """Return the state after a measured pose camera_from_world with its covariance (6, 6)."""
-        kalman = _filter(predicted.covariance, np.eye(12), np.zeros((12, 12)))
-        kalman.update(_innovation(predicted, measured)[:, None], R=measurement_covariance)
-        error = kalman.x[:, 0]
+        from filterpy.kalman import update  # late, as above
+
+        innovation = _innovation(predicted, measured)
+        error, covariance = update(_NO_ERROR, predicted.covariance, innovation, measurement_covariance, H=np.eye(6, 12))
         pose = (SE3.exp(error[:6]) @ predicted.camera_from_world).normalized()
-        covariance = (kalman.P + kalman.P.T) / 2
-        return MotionState(predicted.timestamp_ns, pose, predicted.twist + error[6:], covariance)
+        return MotionState(predicted.timestamp_ns, pose, predicted.twist + error[6:], (covariance + covariance.T) / 2)
 
     def coast(self, predicted: MotionState, last: MotionState) -> MotionState:
         """Return the prediction with its velocity fading, for a frame that could not be aligned."""
@@ -143,14 +147,3 @@ class MotionModel:
 def _innovation(predicted: MotionState, measured: SE3) -> Array:
     """Return the left perturbation (6,) that takes the predicted pose to the measured one."""
     return (measured @ predicted.camera_from_world.inverse()).log()
-
-
-def _filter(covariance: Array, transition: Array, noise: Array):  # type: ignore[no-untyped-def]
-    """Return a filterpy filter whose error state was propagated once from a mean of zero."""
-    from filterpy.kalman import KalmanFilter  # takes a second to import, with all it brings
-
-    kalman = KalmanFilter(dim_x=12, dim_z=6)
-    kalman.H = np.eye(6, 12)
-    kalman.P = covariance
-    kalman.predict(F=transition, Q=noise)
-    return kalman
