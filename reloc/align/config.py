@@ -112,4 +112,4 @@ class SilhouetteConfig:
     """A pose is believed where intersection over union of map and mask is at least this."""
     model_error: Annotated[float, Ge(1)] = 16.0
     """Factor on the covariance that the misfit of the outlines gives, since a mesh that is too small all around fits all the same
-    (blackdog's even views; docs/silhouettes.md)."""
+    (set on views of blackdog, odd and even; docs/silhouettes.md)."""
