@@ -130,8 +130,10 @@ def _direction(random: np.random.Generator) -> Array:
 
 
 def align(frame: RawFrame, query: Query, renderer: Renderer, start: SE3) -> Found:
-    """Do what `reloc align` does."""
-    estimate = make_relocalizer(RelocConfig(), NO_MESH, query.lens, start, renderer=renderer).step(frame)
+    """Do what `reloc align` does, at the image size of stills."""
+    config = RelocConfig()
+    config = replace(config, undistort=replace(config.undistort, working_width=config.undistort.still_width))
+    estimate = make_relocalizer(config, NO_MESH, query.lens, start, renderer=renderer).step(frame)
     pose, true = estimate.world_from_camera, query.world_from_camera
     return Found(
         share=float(np.linalg.norm(pose.translation - true.translation)) / DEPTH,
