@@ -1,7 +1,7 @@
 """The process of one job: `reloc track` that ends when whoever started it does.
 
 Its standard input is a pipe that nobody writes to. It closes when the batch stops, or dies in whatever way, and the run then ends
-as after Ctrl-C, with all files closed.
+as when it is asked to terminate, with all files closed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ def run(arguments: list[str]) -> None:
 def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
-    os.kill(os.getpid(), signal.SIGINT)
+    # Not SIGINT: what a shell starts in the background ignores it, and so do its children.
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,21 @@ from reloc.sources.source import SourceInfo
 CAMERA = PinholeCamera(640, 480, 500.0, 501.0, 319.5, 239.5)
 LENS = LensCamera(LensModel.OPENCV, 640, 480, 518.0, 516.0, 318.0, 234.0, (-0.01, -0.05, 0.0, 0.0))
 INFO = SourceInfo("kitchen", live=False, length=10, camera=LENS, clock="recording")
-QUALITY = Quality(0.9, 0.8, 0.95, 0.85, 12.0, 0.03, 5.5, 0.7, 0.1, 0.2, 800, 0.01)
+QUALITY = Quality(
+    inlier_share=0.9,
+    correlation=0.8,
+    coverage=0.95,
+    visible_share=0.85,
+    condition=12.0,
+    residual=0.03,
+    nis=5.5,
+    sharpness=0.7,
+    unlit_share=0.1,
+    occluded_share=0.2,
+    best_regions=0.6,
+    points=800,
+    surprise_share=0.01,
+)
 
 
 def _never() -> tuple[PinholeCamera, np.ndarray]:

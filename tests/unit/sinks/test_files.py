@@ -93,6 +93,7 @@ def test_a_frame_is_written_with_everything_that_is_known(tmp_path: Path) -> Non
         "sharpness": 0.7,
         "unlit_share": 0.1,
         "occluded_share": 0.2,
+        "best_regions": 0.6,
         "points": 800,
         "surprise_share": 0.01,
         "frozen_s": 0.0,
