@@ -27,8 +27,8 @@ $(STAMP): pyproject.toml .requirements.lock
 demo: $(STAMP) ## make a recording, track it, evaluate it, and say where everything is
 	$(BIN)/reloc demo
 
-test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## run the tests, on two cores
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(STAMP) ## check style, types and floors
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ def _values(annotation: Any) -> st.SearchStrategy[Any]:
     if get_origin(base) is Literal:
         return st.sampled_from(get_args(base))
     if get_origin(base) is tuple:
-        return st.lists(_values(get_args(base)[0]), max_size=3).map(tuple)
+        return st.lists(_values(get_args(base)[0]), min_size=1, max_size=3).map(tuple)
     known: dict[type, st.SearchStrategy[Any]] = {
         bool: st.booleans(),
         int: st.integers(low, high),
