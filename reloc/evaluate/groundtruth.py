@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from reloc.errors import TrajectoryError
 from reloc.evaluate.association import associate
-from reloc.evaluate.run import load_frames
 from reloc.geometry.trajectory import Trajectory, load_tum, parse_seconds, text_blocks
 
 _IN_FOLDER = ("groundtruth.txt", "trajectory.txt")
@@ -52,6 +51,9 @@ def load_times(path: str | Path) -> NDArray[np.int64]:
     if path.is_dir():
         path = path / ("frames.jsonl" if (path / "frames.jsonl").is_file() else "timestamps.txt")
     if path.suffix == ".jsonl":
+        # Late, as in `load_run`: a first pose needs no parser of frames.
+        from reloc.evaluate.frames_file import load_frames
+
         return load_frames(path).timestamps_ns
     times = [
         _time(line, number, path)

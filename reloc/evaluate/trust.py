@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reloc.estimate import Verdict
 from reloc.evaluate.association import associate
 from reloc.evaluate.errors import absolute_errors
-from reloc.evaluate.run import RunFrames
+from reloc.evaluate.frames import RunFrames
 from reloc.evaluate.summary import Statistics
 from reloc.geometry import batch
 from reloc.geometry.trajectory import Trajectory

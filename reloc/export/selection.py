@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from reloc.errors import TrajectoryError
 from reloc.estimate import Verdict
+from reloc.evaluate.frames import RunFrames
 from reloc.evaluate.inputs import cameras_of
-from reloc.evaluate.run import Run, RunFrames
+from reloc.evaluate.run import Run
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera
 from reloc.geometry.se3 import SE3

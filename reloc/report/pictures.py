@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from reloc.estimate import Exposure, Verdict
-from reloc.evaluate.run import RunFrames
+from reloc.evaluate.frames import RunFrames
 from reloc.frame import RawFrame
 from reloc.geometry.se3 import SE3
 from reloc.render.renderer import Renderer

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from reloc.errors import OutputError
-from reloc.evaluate.run import RunFrames
+from reloc.evaluate.frames import RunFrames
 from reloc.frame import NANOSECONDS_PER_SECOND, RawFrame
 from reloc.render.renderer import Renderer
 from reloc.report.pictures import View, known_verdict, view_of, with_verdict

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reloc.evaluate.association import associate
 from reloc.evaluate.errors import absolute_errors
-from reloc.evaluate.run import RunFrames
+from reloc.evaluate.frames import RunFrames
 from reloc.evaluate.trust import GOOD_DEG, GOOD_M
 from reloc.geometry.trajectory import Trajectory
 

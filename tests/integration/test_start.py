@@ -14,6 +14,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 # Heavy packages that belong to viewers, cameras and containers: none of them has a part in tracking a folder of images.
 UNUSED = {"torch", "rerun", "pyrealsense2", "av", "trimesh", "rosbags", "mcap", "ray", "kornia", "cyclonedds", "matplotlib"}
+# Nor has what reads the frames of runs.
+UNUSED |= {"msgspec"}
 
 # Runs the command line and prints, below what it prints itself, which packages it has loaded.
 PROGRAM = """

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from reloc.errors import RelocError
+from reloc.evaluate.frames_file import load_frames
 from reloc.evaluate.groundtruth import load_times
-from reloc.evaluate.run import load_frames, load_run
+from reloc.evaluate.run import load_run
 from reloc.export.selection import select
 from reloc.geometry.trajectory import load_tum
 from tests.unit.evaluate.runs import write_run

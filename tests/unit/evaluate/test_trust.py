@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from reloc.estimate import Estimate, Verdict
-from reloc.evaluate.run import load_frames
+from reloc.evaluate.frames_file import load_frames
 from reloc.evaluate.trust import CHI2_6_95, Trust, assess_trust
 from reloc.geometry.se3 import SE3
 from reloc.geometry.trajectory import Trajectory

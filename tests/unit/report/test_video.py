@@ -9,7 +9,7 @@ import pytest
 
 from reloc.errors import OutputError
 from reloc.estimate import Verdict
-from reloc.evaluate.run import RunFrames
+from reloc.evaluate.frames import RunFrames
 from reloc.frame import RawFrame
 from reloc.geometry.lens import LensCamera, LensModel
 from reloc.geometry.trajectory import load_tum
