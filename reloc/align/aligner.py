@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from reloc.align.config import AlignConfig
 from reloc.align.exposure import ExposurePrior, matched_exposure, neutral_exposure
+from reloc.align.information import pose_information
 from reloc.align.keyframe import Keyframe
 from reloc.align.layers import Kind, Layers
 from reloc.align.linked import WeightedTerm
 from reloc.align.occlusion import regional_trust
 from reloc.align.photometric import PhotometricTerm
-from reloc.align.problem import POSE_SIZE, NormalEquations, ResidualTerm, Unknowns
+from reloc.align.problem import ResidualTerm, Unknowns
 from reloc.align.robust import robust_scale
-from reloc.align.solver import Solution, StopRule, linearize, solve
+from reloc.align.solver import Solution, StopRule, solve
 from reloc.align.trace import Trace
 from reloc.estimate import Exposure, Outcome
 from reloc.geometry.se3 import SE3
@@ -212,14 +213,12 @@ def measured(
     seen = np.logical_not(np.isnan(residuals).any(axis=1))
     scale = robust_scale(residuals)
     inside = np.abs(residuals[seen]) < config.clip_fine * scale
-    others = [WeightedTerm(one, scale**2) for one in beside]
-    equations = linearize([term.clipped_at(config.clip_fine * scale), *others], unknowns)
     visible_share = float(seen.mean()) if seen.size else 0.0
     return Alignment(
         camera_from_world=unknowns.camera_from_world,
         outcome=outcome,
         iterations=iterations,
-        information=_pose_information(equations, scale),
+        information=pose_information(term.clipped_at(config.clip_fine * scale), unknowns, beside),
         residual=scale,
         inlier_share=float(inside.mean()) if inside.size else 0.0,
         visible_share=visible_share,
@@ -264,16 +263,6 @@ def _is_near(a: SE3, b: SE3, depth: float, angle: float) -> bool:
     """Return whether two poses differ by less than an angle, translations seen from `depth`."""
     difference = (a @ b.inverse()).log()
     return bool(np.abs(difference[:3]).max() < angle * depth and np.abs(difference[3:]).max() < angle)
-
-
-def _pose_information(equations: NormalEquations, scale: float) -> Array:
-    """Return (6, 6) the information on the pose alone, the exposure eliminated by its Schur complement."""
-    pose, cross, exposure = (
-        equations.hessian[:POSE_SIZE, :POSE_SIZE],
-        equations.hessian[:POSE_SIZE, POSE_SIZE:],
-        equations.hessian[POSE_SIZE:, POSE_SIZE:],
-    )
-    return (pose - cross @ np.linalg.pinv(exposure) @ cross.T) / scale**2
 
 
 def _raw_exposure(keyframe: Keyframe, frame: Layers, unknowns: Unknowns) -> Exposure:

@@ -35,6 +35,7 @@ def photometric_equations(
     exposure: Array,
     intrinsics: Array,
     width: float,
+    image_share: float,
 ) -> tuple[Array, Array, float, int]:
     """Return H (6 + 2 C, 6 + 2 C), g (6 + 2 C,), the cost and the number of points in view; see `PhotometricTerm`."""
     size, channels = POSE_SIZE + len(exposure), value.shape[1]
@@ -47,7 +48,9 @@ def photometric_equations(
     for first in range(0, len(points), _BLOCK):
         count = min(_BLOCK, len(points) - first)
         _project(points, first, count, rotation, translation, intrinsics, projected)
-        more_cost, more_seen = _look_up(image, value, reference_gradient, trust, first, count, exposure, width, projected, found)
+        more_cost, more_seen = _look_up(
+            image, value, reference_gradient, trust, first, count, exposure, width, image_share, projected, found
+        )
         cost, seen = cost + more_cost, seen + more_seen
         _differentiate(intrinsics, projected, found, jacobian)
         add_products(flat, found[0].reshape(-1), found[1].reshape(-1), hessian, gradient)
@@ -74,10 +77,13 @@ def _project(points, first, count, rotation, translation, intrinsics, projected)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
-def _look_up(image, value, reference_gradient, trust, first, count, exposure, width, projected, found):  # type: ignore[no-untyped-def]
+def _look_up(  # type: ignore[no-untyped-def]
+    image, value, reference_gradient, trust, first, count, exposure, width, image_share, projected, found
+):
     """Write residual, weight, gradient along u and v, and reference of each channel and point of a block; zeros out of view.
 
-    The gradient is the mean of the image's and the rendering's. Returns the cost, and how many points are in view.
+    The gradient is `image_share` of the image's and the rest of the rendering's. Returns the cost and how many points are in
+    view.
     """
     channels = value.shape[1]
     residuals, weights, along_us, along_vs, references = found[0], found[1], found[2], found[3], found[4]
@@ -107,8 +113,9 @@ def _look_up(image, value, reference_gradient, trust, first, count, exposure, wi
                 rho, w = trust[k] * rho, trust[k] * w
             cost += rho
             residuals[channel, i], weights[channel, i], references[channel, i] = r, w, reference
-            along_us[channel, i] = 0.5 * (along_u + gain * reference_gradient[k, channel, 0])
-            along_vs[channel, i] = 0.5 * (along_v + gain * reference_gradient[k, channel, 1])
+            expected_u, expected_v = gain * reference_gradient[k, channel, 0], gain * reference_gradient[k, channel, 1]
+            along_us[channel, i] = image_share * along_u + (1.0 - image_share) * expected_u
+            along_vs[channel, i] = image_share * along_v + (1.0 - image_share) * expected_v
         seen += in_view
     return cost, seen
 

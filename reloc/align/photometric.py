@@ -63,6 +63,8 @@ class PhotometricTerm:
     """Where the robust cost levels out, in the unit of the residual."""
     weight: Array | None = None
     """(N,) prior trust 0..1 in each point; None trusts all alike."""
+    image_share: float = 0.5
+    """What part 0..1 of the Jacobian's gradient is the image's; the rest is the rendering's."""
 
     def clipped_at(self, width: float, weight: Array | None = None) -> PhotometricTerm:
         """Return the same comparison with another width of the robust cost, and another trust in the points."""
@@ -82,6 +84,7 @@ class PhotometricTerm:
                 unknowns.exposure,
                 self.camera.intrinsics,
                 self.width,
+                self.image_share,
             )
         )
 

@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 _MAD_TO_SIGMA = 1.4826
 # Residuals all but vanish on synthetic images; a scale of zero would divide.
 _LEAST_SCALE = 1e-4
+# Where hardly a residual lies inside the bowl, the mean slope there may vanish or be negative.
+_LEAST_SLOPE = 0.05
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -36,3 +38,28 @@ def robust_scale(residuals: Array) -> float:
         return _LEAST_SCALE
     middle = magnitudes.size // 2
     return max(_MAD_TO_SIGMA * float(np.partition(magnitudes, middle)[middle]), _LEAST_SCALE)
+
+
+@njit(cache=True, nogil=True)
+def estimate_variance(residuals, width):  # type: ignore[no-untyped-def]
+    """Return the factor on (Σ w J Jᵀ)⁻¹ that makes it the covariance of an estimate with Tukey's weights.
+
+    With ψ = w r this is Σψ² Σw / (Σψ')², the asymptotic variance of an M-estimate (Huber, "Robust Statistics", 1981, section
+    7.6), counted on the weights of the points, so that a region without weight says nothing of what it would have seen. For
+    weights that are all 1 it is the mean square of the residuals.
+
+    Args:
+        residuals: (N, C); NaN entries are passed over.
+        width: Of the robust cost.
+    """
+    squares, weights, slopes = 0.0, 0.0, 0.0
+    for residual in residuals.flat:
+        share = (residual / width) ** 2
+        if share < 1.0:  # false for NaN
+            weight = (1.0 - share) ** 2
+            weights += weight
+            squares += (weight * residual) ** 2
+            slopes += (1.0 - share) * (1.0 - 5.0 * share)
+    slopes = max(slopes, _LEAST_SLOPE * weights)
+    variance = squares * weights / (slopes * slopes) if weights > 0.0 else width * width
+    return max(variance, _LEAST_SCALE * _LEAST_SCALE)

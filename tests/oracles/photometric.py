@@ -66,7 +66,7 @@ def slow_linearize(term: PhotometricTerm, unknowns: Unknowns) -> NormalEquations
         for c in range(channels):
             gain, bias = unknowns.exposure[2 * c : 2 * c + 2]
             residual = found[c] - (gain * points.value[i, c] + bias)
-            slope = (slopes[c] + gain * points.gradient[i, c]) / 2
+            slope = term.image_share * slopes[c] + (1 - term.image_share) * gain * points.gradient[i, c]
             jacobian = np.zeros(size)
             jacobian[:6] = slope @ projection_jacobian(p, camera.fx, camera.fy) @ perturbation_jacobian(p)
             jacobian[6 + 2 * c : 8 + 2 * c] = -points.value[i, c], -1

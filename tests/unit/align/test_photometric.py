@@ -187,10 +187,13 @@ def random_problem(channels: int, seed: int) -> tuple[PhotometricTerm, Unknowns]
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("width", [1e9, 0.5])
 @pytest.mark.parametrize("trusted", [False, True])
-def test_the_kernel_and_its_slow_twin_say_the_same(channels: int, seed: int, width: float, trusted: bool) -> None:
+@pytest.mark.parametrize("image_share", [0.5, 0.2])
+def test_the_kernel_and_its_slow_twin_say_the_same(
+    channels: int, seed: int, width: float, trusted: bool, image_share: float
+) -> None:
     term, unknowns = random_problem(channels, seed)
     weights = [None, np.random.default_rng(seed).random(400)]
-    term = term.clipped_at(width, weights[trusted])
+    term = replace(term.clipped_at(width, weights[trusted]), image_share=image_share)
     fast, slow = term.linearize(unknowns), slow_linearize(term, unknowns)
     assert 100 < fast.count < 350
     assert fast.count == slow.count

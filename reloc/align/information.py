@@ -1,0 +1,73 @@
+"""What an alignment says of the pose: information that the image's noise does not add to.
+
+A step takes the mean of the gradients of image and rendering, of which noise in the image is a part. Its square counts as
+information, which it is not: under noise of 0.08 the covariance came out four times too small. In the product of the two
+gradients noise has no mean, and where the image is blurred, or shows something else, only what both have in common counts.
+(An instrumental variable, as for errors in both variables: Fuller, "Measurement Error Models", 1987, section 1.4.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reloc.align.linked import WeightedTerm
+from reloc.align.photometric import PhotometricTerm
+from reloc.align.problem import POSE_SIZE, ResidualTerm, Unknowns
+from reloc.align.robust import estimate_variance
+
+Array = NDArray[np.float64]
+
+# In a direction in which the gradients have nothing in common, or less, so much of the rendering's information is left.
+_LEAST_SHARE = 0.05
+_RIDGE = 1e-12
+
+
+def pose_information(term: PhotometricTerm, unknowns: Unknowns, beside: Sequence[ResidualTerm] = ()) -> Array:
+    """Return (6, 6) the inverse covariance of the left perturbation of the pose, by the residuals' own scatter.
+
+    Args:
+        term: The comparison, with the width of its robust cost.
+        unknowns: Where its cost is least.
+        beside: Further terms, their cost in variances.
+    """
+    precision = 1.0 / estimate_variance(term.sample(unknowns).residual, term.width)
+
+    def information(image_share: float) -> Array:
+        own = WeightedTerm(replace(term, image_share=image_share), precision).linearize(unknowns).hessian
+        return reduce(add, (one.linearize(unknowns).hessian for one in beside), own)
+
+    # With the mean of two Jacobians A and B: 2 ((A + B) / 2)² − A² / 2 − B² / 2 = A B.
+    by_rendering, by_both, by_image = (information(share) for share in (0.0, 0.5, 1.0))
+    common = 2 * by_both - (by_rendering + by_image) / 2
+    return _at_least(_LEAST_SHARE, _of_pose(common), _of_pose(by_rendering))
+
+
+def _of_pose(hessian: Array) -> Array:
+    """Return (6, 6) the information on the pose alone, the exposure eliminated by its Schur complement."""
+    pose, cross, exposure = (
+        hessian[:POSE_SIZE, :POSE_SIZE],
+        hessian[:POSE_SIZE, POSE_SIZE:],
+        hessian[POSE_SIZE:, POSE_SIZE:],
+    )
+    return pose - cross @ np.linalg.pinv(exposure) @ cross.T
+
+
+def _at_least(share: float, information: Array, reference: Array) -> Array:
+    """Return an information (6, 6) raised, wherever it is less, to a share of another one, which is positive."""
+    # Metres and radians are made comparable by the reference's own diagonal.
+    scale = np.sqrt(np.maximum(np.diag(reference), 0))
+    if not (scale > 0).any():
+        return reference
+    inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+    unit = inverse[:, None] * reference * inverse
+    root = np.linalg.cholesky((unit + unit.T) / 2 + _RIDGE * np.eye(len(unit)) + np.diag(scale == 0))
+    whitened = np.linalg.solve(root, np.linalg.solve(root, inverse[:, None] * information * inverse).T)
+    values, vectors = np.linalg.eigh((whitened + whitened.T) / 2)
+    half = scale[:, None] * (root @ vectors)
+    return np.asarray((half * np.maximum(values, share)) @ half.T)
