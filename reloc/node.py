@@ -13,6 +13,7 @@ from typing import Protocol
 from reloc.estimate import Estimate, Verdict
 from reloc.frame import RawFrame
 from reloc.sinks.sink import FanOut, Sink
+from reloc.sources.config import InputConfig
 from reloc.sources.prefetch import prefetched
 from reloc.sources.source import FrameSource
 from reloc.undistort import Undistorter
@@ -56,6 +57,9 @@ class RunResult:
         return self.last is None or self.last.is_lost or 2 * believed < self.frames
 
 
+_READ_AHEAD = InputConfig().read_ahead
+
+
 def _nobody(estimate: Estimate) -> None:
     """Watch nothing."""
 
@@ -71,11 +75,13 @@ def run(
     *,
     progress: Callable[[Estimate], None] = _nobody,
     stop: Callable[[], bool] = _never,
+    read_ahead: int = _READ_AHEAD,
 ) -> RunResult:
     """Track every frame of an open source and hand each estimate to the sinks and to `progress`.
 
-    `stop` is asked before each frame. The sinks are opened and, whatever happens, closed; one that fails is left out. What the
-    source raises comes out when all files are closed.
+    `stop` is asked before each frame. Of a recording, `read_ahead` images are decoded in advance by a thread, or none. The sinks
+    are opened and, whatever happens, closed; one that fails is left out. What the source raises comes out when all files are
+    closed.
     """
     outputs = FanOut(sinks)
     outputs.open(source.info, relocalizer.undistorter.full_camera)
@@ -83,7 +89,7 @@ def run(
     last, stopped = None, False
     try:
         # Closed here: an error would keep the iterator, and with it the thread that reads ahead, for as long as itself.
-        with closing(_frames(source)) as frames:
+        with closing(_frames(source, read_ahead)) as frames:
             for raw in frames:
                 if stop():
                     stopped = True
@@ -98,9 +104,9 @@ def run(
     return RunResult(dict(verdicts), last, stopped, outputs.failed)
 
 
-def _frames(source: FrameSource) -> Generator[RawFrame, None, None]:
+def _frames(source: FrameSource, read_ahead: int) -> Generator[RawFrame, None, None]:
     """Yield the frames of a source. Recordings are read ahead; a live camera is paced by its own policy."""
-    yield from source if source.info.live else prefetched(source)
+    yield from source if source.info.live or not read_ahead else prefetched(source, read_ahead)
 
 
 class StopFlag:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reloc import __version__
+from reloc.batch.fingerprint import files_of_map, fingerprint
 from reloc.batch.plan import Configuration, Plan, Sequence
 from reloc.config import dump_config, load_config
 from reloc.errors import ConfigError, RelocError
@@ -69,6 +70,7 @@ class _Brought:
 
     length: int | None = None
     groundtruth: str | None = None
+    images: tuple[Path, ...] = ()
 
 
 def make_tasks(plan: Plan, folder: Path, out: Path) -> list[Task]:
@@ -153,7 +155,7 @@ def _look(sequence: Sequence, folder: Path) -> _Brought:
         info = open_source(spec, fps=sequence.fps).info
     except RelocError:
         return _Brought()
-    return _Brought(info.length, None if info.groundtruth is None else str(info.groundtruth))
+    return _Brought(info.length, None if info.groundtruth is None else str(info.groundtruth), info.files)
 
 
 def _under(folder: Path, spec: str) -> str:
@@ -180,15 +182,14 @@ def _task(
             f"{name} is cut into {len(pieces)} pieces, and one pose says nothing of where the others begin: give a trajectory as "
             "`init:`, such as an earlier one, or leave it out, so that each piece looks in the whole map"
         )
+    files = _files(sequence, brought, folder)
     jobs = []
     for number, piece in enumerate(pieces):
         cut = () if piece is None else ("--frames", f"{piece[0]}:{piece[1]}")
         place = out / name if len(pieces) == 1 else out / f"{name}.pieces" / f"{number:04d}"
         title = name if len(pieces) == 1 else f"{name} {piece[0]}:{piece[1]}" if piece else name
         frames = _frames(piece, brought.length, sequence.every)
-        jobs.append(
-            Job(title, place, folder, (*arguments, *cut), _digest((*arguments, *cut), settings, sequence, folder), frames)
-        )
+        jobs.append(Job(title, place, folder, (*arguments, *cut), _digest((*arguments, *cut), settings, files), frames))
     overlap = 0 if plan.chunks is None else plan.chunks.overlap
     return Task(name, out / name, sequence, None if truth is None else _under(folder, truth), tuple(jobs), overlap)
 
@@ -230,19 +231,17 @@ def _frames(piece: tuple[int, int] | None, length: int | None, every: int | None
     return None if positions is None else -(-positions // (every or 1))
 
 
-def _digest(arguments: tuple[str, ...], settings: str, sequence: Sequence, folder: Path) -> str:
-    """Return what changes when the request, the settings, the program or one of the named files does."""
-    files = [folder / one for one in (sequence.map, sequence.camera, sequence.init, sequence.index, sequence.mask) if one]
-    source = Path(_under(folder, sequence.source).rpartition(":")[2])
-    # A video is its file, a recording its list of times; to look at every image would take longer than a plan should.
-    files += [source, source / "timestamps.txt", source / "rgb.txt", source / "transforms.json"]
-    states = [(path.stat().st_size, path.stat().st_mtime_ns) if _is_file(path) else None for path in files]
-    told = json.dumps([arguments, settings, states, __version__, str(folder)])
-    return hashlib.sha256(told.encode()).hexdigest()
+def _digest(arguments: tuple[str, ...], settings: str, files: str) -> str:
+    """Return what changes when the request, the settings, the program or one of the files that count does."""
+    return hashlib.sha256(json.dumps([arguments, settings, files, __version__]).encode()).hexdigest()
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a pose is no name of a file, and may be too long for one
-        return False
+def _files(sequence: Sequence, brought: _Brought, folder: Path) -> str:
+    """Return the fingerprint of all files that the results of a sequence depend on."""
+    named = [folder / one for one in (sequence.camera, sequence.init, sequence.index, sequence.mask, brought.groundtruth) if one]
+    spec = _under(folder, sequence.source)
+    map_ = files_of_map(None if sequence.map is None else folder / sequence.map, spec)
+    # What lists images, their times and the lens.
+    source = Path(spec.rpartition(":")[2])
+    lists = [source, *(source / name for name in ("timestamps.txt", "camera.yaml", "rgb.txt", "transforms.json"))]
+    return fingerprint([*named, *map_, *lists, *brought.images])

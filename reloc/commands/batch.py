@@ -64,7 +64,10 @@ def batch(
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", min=1, help="Jobs at a time. [default: one a core, here or on the cluster]", show_default=False
+            "--workers",
+            min=1,
+            help="Jobs at a time, with a core each. [default: one a core, here or on the cluster]",
+            show_default=False,
         ),
     ] = None,
     ray: Annotated[

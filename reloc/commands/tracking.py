@@ -104,7 +104,8 @@ def track_into_folder(request: Request) -> int:
             sinks = _make_sinks(request, lens, mesh, renderer, inputs, stop)
             measured = MeasurementSink()
             sinks += [measured] if request.smooth else []
-            result = run(frames, relocalizer, sinks, progress=progress, stop=stop)
+            read_ahead = request.config.input.read_ahead
+            result = run(frames, relocalizer, sinks, progress=progress, stop=stop, read_ahead=read_ahead)
     _report(result, request, source.info)
     if request.smooth and not result.stopped and not result.failed_sinks:
         _smooth(request, measured.frames, partial(_relocalizer_at, request.config, mesh, lens, renderer, relocalizer.undistorter))

@@ -13,6 +13,7 @@ from reloc.places.config import PlacesConfig
 from reloc.render.config import PyTorch3dConfig, RenderConfig
 from reloc.sinks.config import McapConfig, OutputConfig, RecordConfig, RosConfig, ViewerConfig
 from reloc.smooth.config import SmoothConfig
+from reloc.sources.config import InputConfig
 from reloc.undistort import UndistortConfig
 from reloc.weakness import WeaknessConfig
 
@@ -33,6 +34,7 @@ class RelocConfig:
     assess: AssessConfig = field(default_factory=AssessConfig)
     weakness: WeaknessConfig = field(default_factory=WeaknessConfig)
     places: PlacesConfig = field(default_factory=PlacesConfig)
+    input: InputConfig = field(default_factory=InputConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     viewer: ViewerConfig = field(default_factory=ViewerConfig)
     record: RecordConfig = field(default_factory=RecordConfig)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +30,11 @@ class ImageFile:
     timestamp_ns: int
 
 
+def distinct_paths(files: Iterable[ImageFile]) -> tuple[Path, ...]:
+    """Return the paths of some images, each once: of a video, there are many."""
+    return tuple(dict.fromkeys(file.path for file in files))
+
+
 class ImageSequence:
     """Reads image files one by one. One that is missing or damaged is skipped with a warning and leaves a gap in the indices."""
 
@@ -46,7 +51,14 @@ class ImageSequence:
         self._files = tuple(files)
         self._skipped = 0
         self._info = SourceInfo(
-            name, live=False, length=len(files), camera=camera, clock=clock, groundtruth=groundtruth, kind=kind
+            name,
+            live=False,
+            length=len(files),
+            camera=camera,
+            clock=clock,
+            groundtruth=groundtruth,
+            kind=kind,
+            files=distinct_paths(files),
         )
 
     @property

@@ -19,7 +19,7 @@ from reloc.geometry.calibration import load_rig
 from reloc.geometry.rig import Rig
 from reloc.sources.decode import read_image
 from reloc.sources.folder import open_folder
-from reloc.sources.images import ImageFile, ImageSequence
+from reloc.sources.images import ImageFile, ImageSequence, distinct_paths
 from reloc.sources.source import SourceInfo
 
 RIG_FILE = "rig.yaml"
@@ -56,6 +56,7 @@ class RigFolder:
             groundtruth=groundtruth if groundtruth.is_file() else None,
             rig=self._rig,
             kind="rig",
+            files=distinct_paths(file for instant in self._instants for file in instant.files.values()),
         )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
@@ -34,6 +34,8 @@ class SourceInfo:
     """The cameras, where there are several: a frame is the first one's, and brings `others` along."""
     kind: str = ""
     """What it is, for people: `recording`, `images`, `video`, a kind of dataset; empty for a camera."""
+    files: tuple[Path, ...] = field(default=(), repr=False)
+    """What the images are read from: image files or videos, each once; empty where that is not known before they are read."""
 
 
 @runtime_checkable

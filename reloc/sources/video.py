@@ -47,7 +47,15 @@ class VideoFile:
         container = _open(path)
         try:
             stream = _video_stream(container, path)
-            self._info = SourceInfo(path.name, live=False, length=stream.frames or None, camera=None, clock="video", kind="video")
+            self._info = SourceInfo(
+                path.name,
+                live=False,
+                length=stream.frames or None,
+                camera=None,
+                clock="video",
+                kind="video",
+                files=(path,),
+            )
         finally:
             container.close()
 

@@ -12,7 +12,7 @@ from typing import Self
 from reloc.errors import SourceError
 from reloc.frame import RawFrame
 from reloc.geometry.lens import LensCamera
-from reloc.sources.images import ImageFile
+from reloc.sources.images import ImageFile, distinct_paths
 from reloc.sources.source import SourceInfo
 from reloc.sources.video import VideoFile
 
@@ -48,7 +48,14 @@ class VideoRecording:
         self._frames = tuple(frames)
         self._skipped = 0
         self._info = SourceInfo(
-            name, live=False, length=len(frames), camera=camera, clock=clock, groundtruth=groundtruth, kind=kind
+            name,
+            live=False,
+            length=len(frames),
+            camera=camera,
+            clock=clock,
+            groundtruth=groundtruth,
+            kind=kind,
+            files=distinct_paths(frames),
         )
 
     @property

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -105,6 +106,35 @@ def test_the_digest_changes_with_all_that_results_depend_on(place: Path) -> None
     (place / "a" / "walk" / "timestamps.txt").write_text("0 0.png\n1 1.png\n")
     digests.add(_tasks(place, plain)[0].jobs[0].digest)
     assert len(digests) == 7
+
+
+def test_an_image_that_was_replaced_in_place_is_noticed_and_so_is_a_texture(place: Path) -> None:
+    (place / "room").mkdir()
+    for name in ("room.obj", "room.mtl", "wall.png", "notes.txt"):
+        (place / "room" / name).write_bytes(b"some")
+    plan = Plan((Sequence("a/walk", map="room/room.obj"),))
+    digests = [_tasks(place, plan)[0].jobs[0].digest]
+    write_image(place / "a" / "walk" / "2.png", picture(7))
+    digests.append(_tasks(place, plan)[0].jobs[0].digest)
+    write_image(place / "a" / "walk" / "4.png", picture(4))
+    digests.append(_tasks(place, plan)[0].jobs[0].digest)
+    os.utime(place / "room" / "wall.png", ns=(1, 1))
+    digests.append(_tasks(place, plan)[0].jobs[0].digest)
+    assert len(set(digests)) == 4
+    # What it does not depend on.
+    (place / "room" / "notes.txt").write_bytes(b"others")
+    write_image(place / "a" / "run" / "2.png", picture(7))
+    (place / "a" / "walk" / "out").mkdir()
+    assert _tasks(place, plan)[0].jobs[0].digest == digests[-1]
+
+
+@pytest.mark.parametrize("name", ["camera.yaml", "groundtruth.txt", "map/mesh.obj", "timestamps.txt"])
+def test_what_a_recording_brings_along_counts(made_recording: Path, tmp_path: Path, name: str) -> None:
+    recording = shutil.copytree(made_recording, tmp_path / "walk")
+    plan = Plan((Sequence("walk", init="groundtruth"),))
+    (before,) = _tasks(tmp_path, plan)
+    os.utime(recording / name, ns=(1, 1))
+    assert _tasks(tmp_path, plan)[0].jobs[0].digest != before.jobs[0].digest
 
 
 @given(

@@ -10,38 +10,57 @@ from pathlib import Path
 
 import pytest
 
-from reloc.batch import attempt
+from reloc.batch import forked, processes
+from reloc.batch.attempt import Attempt
 from reloc.batch.folder import finished
 from reloc.batch.jobs import Job
 from reloc.batch.local import run_here
 
-# Says who it is, then does what its first argument says.
+# Says who it is, then does what the first argument of the job says.
 _PROGRAM = """
 import os, sys, threading, time
 from pathlib import Path
+
+def job(arguments):
+    what, number, out = *arguments[-4:-2], Path(arguments[-1])
+    (out / "trajectory.txt").write_text(" ".join([os.environ["OMP_NUM_THREADS"], *arguments]))
+    (out / "summary.json").write_text('{"frames": 3}')
+    print(what, "in", os.getcwd())
+    if what == "fail":
+        print("warning: something\\nerror: the cable was cut [x.png]\\n", file=sys.stderr)
+        sys.exit(1)
+    if what == "crash":
+        os.abort()
+    if what == "alone":
+        os.kill(os.getppid(), 9)
+        time.sleep(60)
+    if what == "wait":
+        (out.parent / f"{number}.waits").touch()
+        time.sleep(60)
+    sys.exit(3 if what == "lose" else 0)
+"""
+# In a process of its own, and forked; both end, as jobs do, when whoever started them does.
+_OWN = f"""{_PROGRAM}
 from reloc.batch.child import _end_with_parent
 threading.Thread(target=_end_with_parent, daemon=True).start()
-what, out = sys.argv[1], Path(sys.argv[-1])
-(out / "trajectory.txt").write_text(os.environ["OMP_NUM_THREADS"])
-(out / "summary.json").write_text('{"frames": 3}')
-if what == "fail":
-    print("warning: something\\nerror: the cable was cut [x.png]\\n", file=sys.stderr)
-    sys.exit(1)
-if what == "crash":
-    os.abort()
-if what == "wait":
-    (out.parent / f"{sys.argv[2]}.waits").touch()
-    time.sleep(60)
-sys.exit(3 if what == "lose" else 0)
+job(sys.argv[1:])
+"""
+_FORKED = f"""{_PROGRAM}
+from reloc.batch.child import _end_with_parent
+from reloc.batch.fork_server import main
+
+def become(arguments):
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job(arguments)
+
+main(lambda: print("what modules say as they load"), become)
 """
 
 
 @pytest.fixture(autouse=True)
 def _short_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    def command(job: Job, out: Path) -> list[str]:
-        return [sys.executable, "-c", _PROGRAM, *job.arguments, str(out)]
-
-    monkeypatch.setattr(attempt, "_command", command)
+    monkeypatch.setattr(processes, "command", lambda arguments: [sys.executable, "-c", _OWN, *arguments])
+    monkeypatch.setattr(forked, "command", lambda: [sys.executable, "-c", _FORKED])
 
 
 def _jobs(folder: Path, *whats: str) -> list[Job]:
@@ -62,9 +81,39 @@ def test_every_job_is_run_once_and_says_how_it_ended(tmp_path: Path) -> None:
     assert outcomes["1"].error == "the cable was cut [x.png]"
     assert [finished(job) is not None for job in jobs] == [True, False, True, False, True]
     # One thread each: the processes keep the cores busy.
-    assert (tmp_path / "out" / "0" / "trajectory.txt").read_text() == "1"
+    said = (tmp_path / "out" / "0" / "trajectory.txt").read_text().split()
+    assert said[:6] == ["1", "track", "--set", "input.read_ahead=0", "go", "0"]
     assert "error: the cable was cut" in (tmp_path / "out" / "1" / "log.txt").read_text()
+    assert (tmp_path / "out" / "2" / "log.txt").read_text() == f"lose in {tmp_path}\n"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == list("01234")
+
+
+def test_where_there_are_more_cores_than_jobs_each_may_read_ahead(tmp_path: Path) -> None:
+    (outcome,) = run_here(_jobs(tmp_path, "go"), 2, lambda: False, _nothing)
+    assert outcome.exit_code == 0
+    assert (tmp_path / "out" / "0" / "trajectory.txt").read_text().split()[:3] == ["1", "track", "go"]
+
+
+def test_a_job_on_a_cluster_has_a_process_of_its_own(tmp_path: Path) -> None:
+    attempt = Attempt(_jobs(tmp_path, "lose")[0])
+    while (outcome := attempt.poll()) is None:
+        threading.Event().wait(0.02)
+    assert (outcome.exit_code, outcome.error) == (3, f"lose in {tmp_path}")
+
+
+def test_when_what_forks_the_jobs_dies_so_do_they_and_the_next_job_gets_another(tmp_path: Path) -> None:
+    jobs = _jobs(tmp_path, "alone", "go", "go")
+    outcomes = {outcome.name: outcome.exit_code for outcome in run_here(jobs, 1, lambda: False, _nothing)}
+    assert outcomes == {"0": -9, "1": 0, "2": 0}
+
+
+def test_what_forks_jobs_has_one_thread_when_all_is_loaded() -> None:
+    """What is forked from several threads may hang: a lock that another one held is held for ever."""
+    program = (
+        "from reloc.batch.warm import load_everything; import os; load_everything(); print(len(os.listdir('/proc/self/task')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=processes.environment(), capture_output=True, check=True)
+    assert done.stdout == b"1\n"
 
 
 def test_no_more_than_the_workers_are_at_work_and_the_longest_begins(tmp_path: Path) -> None:
