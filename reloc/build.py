@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reloc.align.aligner import Aligner, FrameAligner
 from reloc.align.trace import Trace
+from reloc.aligners import make_aligner, renderer_of_views
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError, MeshError
 from reloc.files import path_of
@@ -20,7 +20,6 @@ from reloc.guesses import Places
 from reloc.mesh.load import READERS
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.relocalizer import Relocalizer
-from reloc.render.differentiable import DifferentiableRenderer
 from reloc.render.renderer import Renderer
 from reloc.render.software import SoftwareRenderer
 from reloc.ros.bus import open_bus
@@ -34,8 +33,6 @@ from reloc.sources.source import SourceInfo
 from reloc.undistort import Undistorter, halved_width
 
 if TYPE_CHECKING:
-    from reloc.align.features.config import FeaturesConfig
-    from reloc.align.features.vgg import VggFeatures
     from reloc.places.features import FeatureExtractor
     from reloc.places.finder import PlaceFinder
     from reloc.places.index import PlaceIndex
@@ -83,7 +80,7 @@ def make_relocalizer(
     drawing = make_renderer(config, mesh) if renderer is None else renderer
     return Relocalizer(
         make_undistorter(config, lens) if undistorter is None else undistorter,
-        _renderer_of_views(config, drawing),
+        renderer_of_views(config, drawing),
         None if world_from_camera is None else world_from_camera.inverse(),
         places=places,
         align=config.align.as_solved(),
@@ -112,49 +109,6 @@ def make_rig_relocalizer(config: RelocConfig, rig: Rig, world_from_first: SE3, r
         world_from_first.inverse(),
         RigConfigs(config.align, config.keyframe, config.motion, config.assess, config.weakness),
     )
-
-
-def _renderer_of_views(config: RelocConfig, renderer: Renderer) -> Renderer:
-    """Return what draws the views that results are measured against: of PyTorch3D, Adam asks only what is differentiated."""
-    if config.render.backend == "pytorch3d" and config.align.solver == "adam":
-        from reloc.render.pytorch3d.renderer import PyTorch3dRenderer
-
-        assert isinstance(renderer, PyTorch3dRenderer)
-        return renderer.software
-    return renderer
-
-
-def make_aligner(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer, trace: Trace | None = None) -> FrameAligner:
-    """Return the solver that the configuration names. What torch is for is loaded with it, and not before."""
-    match config.align.solver:
-        case "lm" if config.features.network == "none":
-            return Aligner(config.align, trace=trace)
-        case "lm":
-            from reloc.align.features.aligner import FeatureAligner
-
-            return FeatureAligner(config.features, config.align, _network(config.features, "cpu"), renderer, trace)
-        case "adam":
-            from reloc.align.adam import AdamAligner
-            from reloc.render.torch_surface import TorchSurface, chosen_device
-
-            # What can be differentiated by itself draws; on the visibility of any other renderer, torch shades.
-            surface = (
-                renderer
-                if isinstance(renderer, DifferentiableRenderer)
-                else TorchSurface(mesh, renderer, device=chosen_device(config.adam.device))
-            )
-            losses = []
-            if config.features.network != "none":
-                from reloc.align.features.loss import FeatureLoss
-
-                losses.append(FeatureLoss(_network(config.features, surface.device), config.features.weight))
-            return AdamAligner(config.adam, config.align.as_solved(), surface, losses, trace)
-
-
-def _network(config: FeaturesConfig, device: str) -> VggFeatures:
-    from reloc.align.features.vgg import VggFeatures
-
-    return VggFeatures(config.network, config.weights, config.layers, device)
 
 
 def make_places(config: RelocConfig, index: PlaceIndex) -> PlaceFinder:

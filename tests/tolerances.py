@@ -96,6 +96,10 @@ PYTORCH3D_DEPTH = 1e-4
 PYTORCH3D_COLOUR = 0.15
 # Derivatives by the pose, all in float32, over the largest of them.
 PYTORCH3D_GRADIENT = 1e-3
+# A soft triangle by PyTorch3D's SoftSilhouetteShader and by us, in float32,
+PYTORCH3D_SILHOUETTE = 2e-3
+# and its derivatives by the pose, over the largest.
+PYTORCH3D_SILHOUETTE_GRADIENT = 1e-2
 # Entries of a correlation matrix of 4,000 samples: 1 / sqrt(4000), five times, and the first order of the motion.
 SAMPLED_MOTION = 0.09
 # Kitchen on every third frame under a disturbance, against limits for every frame: other frames, steps three times as long; the
@@ -135,3 +139,14 @@ LINEARISED = 1 + 1e-4
 FLOAT32_RATIO = 1e-5
 # A steady motion of 0.3 m and 0.4 rad in half a second that nobody sees: off by 3.6 mm or mrad since velocity is taken to fade.
 FADED_GAP = 6e-3
+# A soft triangle in float32 against OpenCV's signed distances, also in float32: σ's slope is at most 0.7 a pixel here.
+SOFT_TRIANGLE = 2e-3
+# The area under a soft outline: what its curvature and small folds leave uneven. 0.2 % measured; a rim of 0.1 px is 1.1 %.
+SOFT_AREA = 0.01
+# What a pixel of a soft silhouette jumps by where another edge becomes the nearest: 0.0064 measured.
+SOFT_SWITCH = 0.01
+# Derivatives of a soft silhouette by central differences in float64, over the largest: steps of 1e-5, curvature of a few pixels.
+SOFT_GRADIENT = 1e-4
+# First-order descent on the lump's mask at 240 pixels, from 5°: 0.32° and 0.0053 of the distance measured, up to 0.73° from 10°.
+ADAM_LUMP_DEG = 0.6
+ADAM_LUMP_SHARE = 0.01

@@ -18,7 +18,7 @@ from reloc.align.descent import DescentRule, descend
 from reloc.align.exposure import matched_exposure, neutral_exposure
 from reloc.align.keyframe import Keyframe
 from reloc.align.layers import Kind, Layer, Layers
-from reloc.align.problem import Unknowns
+from reloc.align.problem import ResidualTerm, Unknowns
 from reloc.align.torch_motion import exp_motion
 from reloc.align.trace import Trace
 from reloc.estimate import Outcome
@@ -40,6 +40,14 @@ class PictureLoss(Protocol):
         ...
 
 
+class PoseLoss(Protocol):
+    """A reason to prefer a pose that does not come from the picture's colours."""
+
+    def __call__(self, camera_from_world: Tensor) -> Tensor:
+        """Return a number from a pose, a matrix (4, 4)."""
+        ...
+
+
 class AdamAligner:
     """Aligns frames by first-order descent. Holds no state but its configuration and the map.
 
@@ -49,6 +57,8 @@ class AdamAligner:
         renderer: Draws the map.
         losses: What is added to the photometric loss.
         trace: Who wants to know of every step.
+        beside: What else is added to it.
+        measured_beside: The same as residual terms, for how sure the result is.
     """
 
     def __init__(
@@ -58,11 +68,14 @@ class AdamAligner:
         renderer: DifferentiableRenderer,
         losses: Sequence[PictureLoss] = (),
         trace: Trace | None = None,
+        *,
+        beside: Sequence[PoseLoss] = (),
+        measured_beside: Sequence[ResidualTerm] = (),
     ) -> None:
         self._config = config
         self._align = align
         self._renderer = renderer
-        self._losses = tuple(losses)
+        self._losses, self._beside, self._measured_beside = tuple(losses), tuple(beside), tuple(measured_beside)
         self._trace = trace
 
     def align(
@@ -76,23 +89,21 @@ class AdamAligner:
     ) -> Alignment:
         """Return where the descent from the likeliest guess leads; it takes too long for several."""
         layer = _layer(frame, self._config.width_px)
-        problem = _Problem(self._config, layer, self._renderer, guesses[0], keyframe.depth, self._losses)
+        problem = _Problem(self._config, layer, self._renderer, guesses[0], keyframe.depth, self._losses, self._beside)
         if problem.pixels < FEWEST_POINTS:
             start = Unknowns.at(guesses[0], neutral_exposure(3))
             return measured(keyframe, frame, start, Outcome.TOO_FEW_POINTS, 0, self._align)
-        config = self._config
-        rule = DescentRule(config.learning_rate, config.steps, config.patience, config.least_decrease)
         step = None if self._trace is None else self._trace.begin(guesses[0])
 
         def on_step(values: Sequence[Tensor]) -> None:
             if step is not None:
                 step(problem.unknowns(values).camera_from_world)
 
-        found = descend(problem.loss, problem.parameters, rule, on_step)
+        found = descend(problem.loss, problem.parameters, DescentRule.of(self._config), on_step)
         unknowns = problem.unknowns(found.values)
         on_step(found.values)
         outcome = Outcome.CONVERGED if found.settled else Outcome.MAX_ITERATIONS
-        return measured(keyframe, frame, unknowns, outcome, found.iterations, self._align)
+        return measured(keyframe, frame, unknowns, outcome, found.iterations, self._align, self._measured_beside)
 
 
 class _Problem:
@@ -106,10 +117,11 @@ class _Problem:
         start: SE3,
         depth: float,
         losses: Sequence[PictureLoss],
+        beside: Sequence[PoseLoss],
     ) -> None:
         import torch
 
-        self._config, self._camera, self._renderer, self._losses = config, layer.camera, renderer, losses
+        self._config, self._camera, self._renderer, self._losses, self._beside = config, layer.camera, renderer, losses, beside
         device = renderer.device
         image = torch.from_numpy(np.ascontiguousarray(np.moveaxis(layer.values, 2, 0))).to(device)
         self._valid = ~image.isnan().any(dim=0)
@@ -132,7 +144,8 @@ class _Problem:
 
     def loss(self) -> Tensor:
         """Return the mean clipped squared difference over the pixels that map and image share; infinite where those are few."""
-        drawing = self._draw(self._pose(self._tangent))
+        pose = self._pose(self._tangent)
+        drawing = self._draw(pose)
         seen = drawing.covered & self._valid
         if int(seen.sum()) < max(FEWEST_POINTS, _KEPT_IN_VIEW * self.pixels):
             return self._exposure.sum() * math.inf
@@ -140,7 +153,8 @@ class _Problem:
         rendering = gain * drawing.color + bias
         squares = ((self._image - rendering) ** 2).clamp(max=self._config.clip**2).mean(dim=0)
         photometric = (squares * seen).sum() / seen.sum()
-        return photometric + sum(loss(self._image, rendering, seen) for loss in self._losses)
+        further = [loss(self._image, rendering, seen) for loss in self._losses] + [loss(pose) for loss in self._beside]
+        return photometric + sum(further)
 
     def unknowns(self, values: Sequence[Tensor]) -> Unknowns:
         """Return pose and exposure at some values of the parameters."""

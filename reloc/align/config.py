@@ -15,7 +15,7 @@ class AlignConfig:
     solver: Literal["lm", "adam"] = "lm"
     """How the cost is minimised: `lm` is Levenberg-Marquardt with analytic Jacobians; `adam` is first-order descent through a
     differentiable rendering: hundreds of times slower, to compare with. It looks at raw colours, whatever `residual` and
-    `exposure` say."""
+    `exposure` say, and at a mask through a soft silhouette."""
     residual: Literal["local", "intensity"] = "local"
     """What is compared: intensities, or intensities normalised by the mean and deviation of a window, which shadows spare."""
     exposure: Literal["luminance", "rgb"] = "luminance"
@@ -64,6 +64,8 @@ class AdamConfig:
     """Differences of intensities 0..1 beyond this count as this much (clipped L2)."""
     width_px: Annotated[int, Ge(8)] = 240
     """Compares the finest level of the pyramid that is at most this wide."""
+    softness_px: Annotated[float, Gt(0)] = 0.7
+    """Masks: over how many pixels the outline of the map fades, so that it has a gradient."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where torch computes; `auto` takes a graphics card where there is one."""
 

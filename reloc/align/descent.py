@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reloc.align.config import AdamConfig
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -22,6 +24,11 @@ class DescentRule:
     """Stop when the loss has not fallen for so many steps."""
     least_decrease: float
     """What counts as falling."""
+
+    @classmethod
+    def of(cls, config: AdamConfig) -> DescentRule:
+        """Return the rule of a configuration."""
+        return cls(config.learning_rate, config.steps, config.patience, config.least_decrease)
 
 
 @dataclass(frozen=True, eq=False)

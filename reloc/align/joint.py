@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from reloc.align.aligner import Aligner, Alignment
@@ -9,11 +11,13 @@ from reloc.align.config import AlignConfig, KeyframeConfig, SilhouetteConfig
 from reloc.align.keyframe import Keyframe, make_keyframe
 from reloc.align.layers import Layers
 from reloc.align.linked import WeightedTerm
-from reloc.align.mask_aligner import SECTORS
+from reloc.align.mask_problem import SECTORS
+from reloc.align.mask_views import MaskView
 from reloc.align.outline import Outline
 from reloc.align.problem import Unknowns
 from reloc.align.robust import robust_scale
 from reloc.align.silhouette import silhouette_term
+from reloc.align.trace import Trace
 from reloc.geometry.se3 import SE3
 from reloc.render.renderer import Renderer, Rendering
 
@@ -24,36 +28,54 @@ _NEARBY_PX = 4.0
 _PIXEL_VARIANCE = 1 / 12
 
 
-def align_both(
-    renderer: Renderer,
-    frame: Layers,
-    mask: Outline,
-    start: SE3,
-    align: AlignConfig,
-    keyframes: KeyframeConfig,
-    silhouette: SilhouetteConfig,
-    inflation: float,
-) -> tuple[Keyframe, Alignment]:
-    """Return the last keyframe and the pose that image and mask agree on.
+class JointAligner(Protocol):
+    """Brings an image and a mask of it into register with the map, by whatever solver."""
+
+    def align(self, frame: Layers, mask: MaskView, start: SE3) -> tuple[Keyframe, Alignment]:
+        """Return the last keyframe and the pose that image and mask agree on.
+
+        Args:
+            frame: The layers of the image.
+            mask: The mask, its finest level as large as the image's.
+            start: camera_from_world, near the solution: what the mask alone gives.
+        """
+        ...
+
+
+class LmJointAligner:
+    """Aligns by Levenberg-Marquardt. Holds no state but its configuration and the map.
 
     Args:
         renderer: Draws the map.
-        frame: The layers of the image.
-        mask: The outline of the object at the finest level of `frame`.
-        start: camera_from_world, near the solution: what the mask alone gives.
         align: How to align the texture.
         keyframes: Which surface points to align.
         silhouette: How to align the outline.
         inflation: The factor that makes the covariance of the texture's alignment a true one; that of the outline is.
+        trace: Who wants to know of every step.
     """
-    camera, pose = frame.main[0].camera, start
-    for _ in range(_ROUNDS):
-        keyframe = make_keyframe(renderer, camera, pose, align, keyframes)
-        outline = calibrated_outline(mask, keyframe.rendering, silhouette)
-        aligner = Aligner(align, beside=[WeightedTerm(outline, inflation)])
-        alignment = aligner.align(keyframe, frame, [pose], uncertainty_px=_NEARBY_PX)
-        pose = alignment.camera_from_world
-    return keyframe, alignment
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        align: AlignConfig,
+        keyframes: KeyframeConfig,
+        silhouette: SilhouetteConfig,
+        inflation: float,
+        trace: Trace | None = None,
+    ) -> None:
+        self._renderer, self._align, self._keyframes, self._silhouette = renderer, align, keyframes, silhouette
+        self._inflation, self._trace = inflation, trace
+
+    def align(self, frame: Layers, mask: MaskView, start: SE3) -> tuple[Keyframe, Alignment]:
+        """Return the last keyframe and the pose that image and mask agree on."""
+        camera, pose = frame.main[0].camera, start
+        for _ in range(_ROUNDS):
+            keyframe = make_keyframe(self._renderer, camera, pose, self._align, self._keyframes)
+            outline = calibrated_outline(mask.levels[0].outline, keyframe.rendering, self._silhouette)
+            aligner = Aligner(self._align, beside=[WeightedTerm(outline, self._inflation)], trace=self._trace)
+            alignment = aligner.align(keyframe, frame, [pose], uncertainty_px=_NEARBY_PX)
+            pose = alignment.camera_from_world
+        return keyframe, alignment
 
 
 def calibrated_outline(mask: Outline, rendering: Rendering, config: SilhouetteConfig) -> WeightedTerm:

@@ -41,6 +41,11 @@ class MaskView:
         """Return the level so many levels above the coarsest, or the finest where there are fewer."""
         return self.levels[max(len(self.levels) - 1 - above_coarsest, 0)]
 
+    def at_most(self, width_px: int) -> MaskLevel:
+        """Return the finest level that is at most so wide, or the coarsest."""
+        narrow = [level for level in self.levels if level.camera.width <= width_px]
+        return narrow[0] if narrow else self.levels[-1]
+
 
 def view_of_mask(frame: Frame, camera_from_rig: SE3 | None = None) -> MaskView:
     """Return the pyramid of a mask that was undistorted as an image is: white (1) on the object, black elsewhere."""

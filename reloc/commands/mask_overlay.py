@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc.align.outline import outline_of_rendering
-from reloc.files import write_atomically
+from reloc.commands.film import write_picture
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3
 from reloc.render.renderer import Renderer
@@ -47,26 +47,25 @@ def write_mask_overlay(path: Path, views: Sequence[MaskPicture], renderer: Rende
     padded = [
         cv2.copyMakeBorder(row, 0, 8, 0, width - row.shape[1], cv2.BORDER_CONSTANT, value=pictures.BACKGROUND) for row in rows
     ]
-    picture = np.concatenate(padded)
-    data = cv2.imencode(path.suffix.lower(), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-    write_atomically(path, data.tobytes())
+    write_picture(path, np.concatenate(padded))
 
 
 def _row(view: MaskPicture, renderer: Renderer) -> Picture:
-    start, end = (renderer.render(view.camera, pose) for pose in (view.start, view.end))
-    difference = np.full((*view.mask.shape, 3), pictures.BACKGROUND, np.uint8)
-    for where, color in (
-        (view.mask & end.covered, _BOTH),
-        (view.mask & ~end.covered, _ONLY_MASK),
-        (~view.mask & end.covered, _ONLY_MAP),
-    ):
-        difference[where] = color
+    start, end = (outline_of_rendering(renderer.render(view.camera, pose)) for pose in (view.start, view.end))
     captions = [f"{view.name}: mask, map at the start", "map at the end", "blue: only mask, orange: only map"]
-    drawn = [_outlined(view, outline_of_rendering(look).rim) for look in (start, end)]
-    return pictures.side_by_side([*drawn, difference], captions)
+    row = [outlined(view, start.rim), outlined(view, end.rim), difference(view.mask, end.inside)]
+    return pictures.side_by_side(row, captions)
 
 
-def _outlined(view: MaskPicture, rim: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Picture:
+def difference(mask: Mask, drawn: Mask) -> Picture:
+    """Return a picture of where a mask and the map as it is drawn agree, and where only one of them is."""
+    result = np.full((*mask.shape, 3), pictures.BACKGROUND, np.uint8)
+    for where, color in ((mask & drawn, _BOTH), (mask & ~drawn, _ONLY_MASK), (~mask & drawn, _ONLY_MAP)):
+        result[where] = color
+    return result
+
+
+def outlined(view: MaskPicture, rim: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Picture:
     """Return the image with the mask tinted and the outline drawn two pixels wide."""
     grey = pictures.as_bytes(np.repeat(view.background[:, :, None], 3, axis=2))
     tint = np.where(view.mask[..., None], np.array(_MASK_TINT, np.uint8), grey).astype(np.uint8)

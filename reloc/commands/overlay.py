@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-
+from reloc.commands.film import write_picture
 from reloc.errors import OutputError
 from reloc.estimate import Estimate
-from reloc.files import write_atomically
 from reloc.render.renderer import Renderer
 from reloc.sinks import pictures
 
@@ -31,5 +29,4 @@ def write_overlay(path: Path, estimate: Estimate, renderer: Renderer) -> None:
     row = pictures.side_by_side(
         [image, pictures.exposed(drawn, estimate.exposure), badge], ["image", "map", "edges of the map on the image"]
     )
-    data = cv2.imencode(path.suffix.lower(), cv2.cvtColor(row, cv2.COLOR_RGB2BGR))[1]
-    write_atomically(path, data.tobytes())
+    write_picture(path, row)

@@ -6,24 +6,45 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from reloc.align.mask_views import MaskView
+from reloc.aligners import make_soft_renderer
 from reloc.build import make_undistorter
 from reloc.config import RelocConfig
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.lens import LensCamera
 from reloc.geometry.se3 import SE3
+from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.render.renderer import Renderer
+from reloc.render.software import SoftwareRenderer
 
 
 def announce_cost(config: RelocConfig, renderer: Renderer, lens: LensCamera, world_from_camera: SE3 | None) -> None:
     """Say on stderr how long PyTorch3D will take, from small pictures at a first pose; other renderers need no warning."""
     if config.render.backend != "pytorch3d" or world_from_camera is None:
         return
-    from reloc.render.pytorch3d.renderer import PyTorch3dRenderer
+    from reloc.render.pytorch3d.cost import seconds_a_picture
 
-    assert isinstance(renderer, PyTorch3dRenderer)
-    camera = _drawn_camera(config, lens)
-    seconds = renderer.seconds_a_picture(camera, world_from_camera.inverse())
-    print(f"{_cost(config, camera, seconds)} ({renderer.device})", file=sys.stderr, flush=True)
+    camera, pose = _drawn_camera(config, lens), world_from_camera.inverse()
+    _say(config, camera, seconds_a_picture(lambda small: renderer.render(small, pose), camera))
+
+
+def announce_mask_cost(config: RelocConfig, mesh: TexturedMesh, mask: MaskView, camera_from_world: SE3) -> None:
+    """Say the same of soft silhouettes, which are all that first-order descent on a mask asks PyTorch3D for."""
+    if config.render.backend != "pytorch3d" or config.align.solver != "adam":
+        return
+    import torch
+
+    from reloc.render.pytorch3d.cost import seconds_a_picture
+
+    camera, pose = mask.at_most(config.adam.width_px).camera, torch.from_numpy(camera_from_world.matrix)
+    soft = make_soft_renderer(config, mesh, SoftwareRenderer(mesh))
+    _say(config, camera, seconds_a_picture(lambda small: soft.alpha(small, pose), camera))
+
+
+def _say(config: RelocConfig, camera: PinholeCamera, seconds: float) -> None:
+    from reloc.render.torch_surface import chosen_device
+
+    print(f"{_cost(config, camera, seconds)} ({chosen_device(config.pytorch3d.device)})", file=sys.stderr, flush=True)
 
 
 def _cost(config: RelocConfig, camera: PinholeCamera, seconds: float) -> str:

@@ -34,3 +34,8 @@ class TexturedMesh:
     def bounds(self) -> NDArray[np.float32]:
         """The corners (2, 3), smallest and largest, of the axis-aligned box around the vertices."""
         return np.stack([self.vertices.min(axis=0), self.vertices.max(axis=0)])
+
+    @property
+    def center(self) -> NDArray[np.float64]:
+        """(3,) the middle of that box."""
+        return np.asarray(self.bounds.mean(axis=0), np.float64)

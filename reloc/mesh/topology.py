@@ -34,7 +34,7 @@ def topology(mesh: TexturedMesh) -> Topology:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    faces = _welded(mesh.vertices)[mesh.faces]
+    faces = welded(mesh.vertices)[mesh.faces]
     start, end = faces.reshape(-1), np.roll(faces, -1, axis=1).reshape(-1)
     low, high = np.minimum(start, end), np.maximum(start, end)
     _, edge, count = np.unique(low * (int(faces.max()) + 1) + high, return_inverse=True, return_counts=True)
@@ -58,7 +58,7 @@ def topology(mesh: TexturedMesh) -> Topology:
     )
 
 
-def _welded(vertices: NDArray[np.float32]) -> NDArray[np.int64]:
+def welded(vertices: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return (V,) of each vertex a number that vertices at the same place share."""
     keys = np.ascontiguousarray(vertices + np.float32(0)).view(np.dtype((np.void, 12))).reshape(-1)  # −0 and 0 are one place
     _, number = np.unique(keys, return_inverse=True)

@@ -23,5 +23,7 @@ class PyTorch3dConfig:
 
     faces: Annotated[int, Ge(1)] = 20000
     """At most so many faces are drawn, the largest in the image first: time grows with faces times pixels (adam.width_px)."""
+    faces_per_pixel: Annotated[int, Ge(1)] = 50
+    """Masks: of so many faces, the nearest first, the soft silhouette of a pixel is put together."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it draws; `auto` takes a graphics card where there is one."""

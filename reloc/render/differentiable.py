@@ -1,4 +1,4 @@
-"""The protocol of a renderer whose colours can be differentiated by the pose. Torch is imported by its implementations, late."""
+"""The protocols of renderers of colours and outlines that can be differentiated by the pose. Who fulfils them imports torch."""
 
 from __future__ import annotations
 
@@ -32,4 +32,18 @@ class DifferentiableRenderer(Protocol):
 
     def draw(self, camera: PinholeCamera, camera_from_world: Tensor) -> Drawing:
         """Return the picture from a pose, a matrix (4, 4)."""
+        ...
+
+
+@runtime_checkable
+class SoftRenderer(Protocol):
+    """Draws how far one mesh, given at construction, covers each pixel: softly at its outline, which so has a gradient."""
+
+    @property
+    def device(self) -> str:
+        """Where the tensors live: `cpu` or `cuda`."""
+        ...
+
+    def alpha(self, camera: PinholeCamera, camera_from_world: Tensor) -> Tensor:
+        """Return (H, W) in 0..1 from a pose, a matrix (4, 4): 1 well inside the outline, 0 well outside."""
         ...

@@ -21,7 +21,8 @@ from reloc.align.features.aligner import FeatureAligner
 from reloc.align.features.config import FeaturesConfig
 from reloc.align.keyframe import make_keyframe
 from reloc.align.layers import build_layers
-from reloc.build import make_aligner, make_renderer, make_undistorter
+from reloc.aligners import make_aligner
+from reloc.build import make_renderer, make_undistorter
 from reloc.config import RelocConfig, load_config
 from reloc.frame import RawFrame
 from reloc.geometry.lens import LensCamera

@@ -6,14 +6,10 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from reloc.align.adam import AdamAligner
-from reloc.align.aligner import Aligner
-from reloc.align.features.aligner import FeatureAligner
 from reloc.build import (
     find_lens,
     find_map,
     find_mesh,
-    make_aligner,
     make_files,
     make_relocalizer,
     make_renderer,
@@ -128,17 +124,6 @@ def test_every_room_of_the_relocalizer_gets_its_own_section(monkeypatch: pytest.
         "motion": config.motion,
         "assess": config.assess,
     }
-
-
-def test_the_solver_is_the_one_configured() -> None:
-    assert isinstance(make_aligner(RelocConfig(), WALL, SoftwareRenderer(WALL)), Aligner)
-    assert isinstance(make_aligner(load_config(None, ["align.solver=adam"]), WALL, SoftwareRenderer(WALL)), AdamAligner)
-
-
-@pytest.mark.parametrize(("solver", "made"), [("lm", FeatureAligner), ("adam", AdamAligner)])
-def test_deep_features_are_compared_by_both_solvers(solver: str, made: type) -> None:
-    settings = [f"align.solver={solver}", "features.network=vgg16", "features.weights=random", "features.layers=[relu1_1]"]
-    assert isinstance(make_aligner(load_config(None, settings), WALL, SoftwareRenderer(WALL)), made)
 
 
 def test_a_renderer_that_is_not_installed_is_an_error_that_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ class VggFeatures:
             (one.name, _parameter(state, one.weight, one.shape).to(device), _parameter(state, one.bias, one.shape[:1]).to(device))
             for one in convolutions
         ]
-        self._mean, self._deviation = (torch.tensor(v, device=device)[:, None, None] for v in (_MEAN, _DEVIATION))
+        self._mean, self._deviation = (torch.tensor(v)[:, None, None].to(device) for v in (_MEAN, _DEVIATION))
 
     @property
     def layers(self) -> tuple[str, ...]:

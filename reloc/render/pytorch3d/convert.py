@@ -36,6 +36,20 @@ def intrinsics_to_pytorch3d(camera: PinholeCamera) -> dict[str, Any]:
     }
 
 
+def camera_to_pytorch3d(camera: PinholeCamera, camera_from_world: Tensor, device: str) -> Any:
+    """Return PyTorch3D's `PerspectiveCameras` of a camera at a pose (4, 4), differentiable by the pose."""
+    import torch
+    from pytorch3d.renderer import PerspectiveCameras
+
+    rotation, translation = pose_to_pytorch3d(camera_from_world.to(device, torch.float32))
+    return PerspectiveCameras(R=rotation, T=translation, device=device, **intrinsics_to_pytorch3d(camera))
+
+
+def squared_pixels_to_pytorch3d(squared_px: float, camera: PinholeCamera) -> float:
+    """Return a squared distance in pixels in PyTorch3D's unit: the shorter side of an image is 2 long."""
+    return squared_px * (2 / min(camera.width, camera.height)) ** 2
+
+
 def uv_to_pytorch3d(uv: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return texture coordinates (..., 2) with v upwards; both span the texture from corner to corner (align_corners=False)."""
     return np.asarray(np.stack([uv[..., 0], 1.0 - uv[..., 1]], axis=-1), np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from reloc.mesh.levels import texture_levels
 from reloc.mesh.textured_mesh import TexturedMesh
 from reloc.render.differentiable import Drawing
 from reloc.render.pytorch3d.convert import (
-    intrinsics_to_pytorch3d,
+    camera_to_pytorch3d,
     maps_to_pytorch3d,
-    pose_to_pytorch3d,
     textures_to_pytorch3d,
 )
 from reloc.render.pytorch3d.library import require_pytorch3d
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 # The near plane as a share of the map's diagonal, as of our z-buffer.
 _NEAR_SHARE = 1e-3
-# By how much the pictures are smaller that tell how long one takes.
-_PROBE_SHRINKS = (16, 16, 6)
 
 _log = logging.getLogger(__name__)
 
@@ -107,23 +103,10 @@ class PyTorch3dRenderer:
         color = meshes.sample_textures(found)[0, :, :, 0] if len(meshes.faces_packed()) else torch.zeros(*covered.shape, 3)
         return Drawing((color * covered[:, :, None]).permute(2, 0, 1), covered)
 
-    def seconds_a_picture(self, camera: PinholeCamera, camera_from_world: SE3) -> float:
-        """Return how long a picture will about take, from two small ones: the time is a constant, and grows with the pixels."""
-        pixels, seconds = [], []
-        for shrink in _PROBE_SHRINKS:
-            small = camera.area_scaled(max(camera.width // shrink, 1), max(camera.height // shrink, 1))
-            start = time.perf_counter()
-            self.render(small, camera_from_world)
-            seconds.append(time.perf_counter() - start)
-            pixels.append(small.width * small.height)
-        # The first is there to load what is loaded once.
-        a_pixel = max(seconds[2] - seconds[1], 0.0) / max(pixels[2] - pixels[1], 1)
-        return seconds[1] + a_pixel * (camera.width * camera.height - pixels[1])
-
     def _rasterize(self, camera: PinholeCamera, camera_from_world: Tensor) -> tuple[NDArray[np.int64], Any, Any]:
         """Return the faces that were drawn, as indices into the mesh's, PyTorch3D's mesh of them, and its fragments."""
         import torch
-        from pytorch3d.renderer import MeshRasterizer, PerspectiveCameras, RasterizationSettings
+        from pytorch3d.renderer import MeshRasterizer, RasterizationSettings
         from pytorch3d.structures import Meshes
 
         pose = SE3.from_matrix(camera_from_world.detach().cpu().double().numpy())
@@ -134,8 +117,7 @@ class PyTorch3dRenderer:
             [torch.from_numpy(self._mesh.faces[faces].astype(np.int64)).to(self._device)],
             textures_to_pytorch3d(self._mesh, faces, maps, self._device),
         )
-        rotation, translation = pose_to_pytorch3d(camera_from_world.to(self._device, torch.float32))
-        cameras = PerspectiveCameras(R=rotation, T=translation, device=self._device, **intrinsics_to_pytorch3d(camera))
+        cameras = camera_to_pytorch3d(camera, camera_from_world, self._device)
         settings = RasterizationSettings(
             image_size=(camera.height, camera.width),
             perspective_correct=True,

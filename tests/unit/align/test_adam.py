@@ -8,6 +8,8 @@ import torch
 from reloc.align.adam import AdamAligner
 from reloc.align.aligner import Alignment
 from reloc.align.config import AdamConfig, AlignConfig, KeyframeConfig
+from reloc.align.features.loss import FeatureLoss
+from reloc.align.features.vgg import VggFeatures
 from reloc.align.keyframe import Keyframe, make_keyframe
 from reloc.align.layers import Layers, build_layers
 from reloc.align.photometric import PhotometricTerm, ReferencePoints
@@ -19,6 +21,7 @@ from reloc.geometry.se3 import SE3, rotation_angle
 from reloc.render.software import SoftwareRenderer
 from reloc.render.torch_surface import TorchSurface
 from reloc.render.visibility import SurfaceRule, away_from_rims, points_in_world, usable_surface
+from tests.oracles.elsewhere import DEVICE, Elsewhere
 from tests.scenes import painted_corner, photograph_of_the_corner, view_of_the_corner
 from tests.tolerances import ADAM_CORNER_DEG, ADAM_CORNER_M, CENTRAL_DIFFERENCES
 
@@ -161,3 +164,27 @@ def test_the_gradient_is_the_one_of_the_photometric_term() -> None:
     (0.5 * squares[:, torch.from_numpy(used)].sum()).backward()
     size = np.abs(analytic.gradient[:6]).max()
     np.testing.assert_allclose(delta.grad.numpy(), analytic.gradient[:6], atol=CENTRAL_DIFFERENCES * size)
+
+
+def test_nothing_is_left_on_the_processor_where_there_is_another_device() -> None:
+    few, image, guess = AdamConfig(steps=4), photograph(GUESS), SE3.exp([0.02, 0, 0, 0, 0.01, 0]) @ GUESS
+    setting = "vgg16", "random", ["relu1_2", "relu2_1"]
+    found = []
+    with Elsewhere():
+        for device in ("cpu", DEVICE):
+            drawing = TorchSurface(painted_corner(), renderer(), device=device)
+            losses = [FeatureLoss(VggFeatures(*setting, device), 0.005)]
+            aligner = AdamAligner(few, ALIGN, drawing, losses, beside=[lambda pose: 0.01 * (pose[:3, 3] ** 2).sum()])
+            found.append(aligner.align(keyframe(), layers_of(image), [guess]))
+    here, there = found
+    np.testing.assert_array_equal(there.camera_from_world.matrix, here.camera_from_world.matrix)
+    assert (np.abs(there.camera_from_world.matrix - guess.matrix).max()) > 1e-3
+
+
+def test_a_loss_of_the_pose_has_its_say() -> None:
+    # One that pulls the camera to a plane through where it begins: the descent goes less far.
+    image, few = photograph(view_of_the_corner([0.0, 0.0, 0.04, 0, 0, 0])), AdamConfig(device="cpu", steps=40)
+    pulled = AdamAligner(few, ALIGN, surface(), beside=[lambda pose: 10 * (pose[2, 3] - GUESS.translation[2]) ** 2])
+    held = pulled.align(keyframe(), layers_of(image), [GUESS]).camera_from_world.translation[2] - GUESS.translation[2]
+    free = align(image, few).camera_from_world.translation[2] - GUESS.translation[2]
+    assert abs(held) < abs(free) / 2

@@ -186,6 +186,55 @@ def test_what_does_not_go_together_is_said(scene: Path) -> None:
         (["--mask", mask, "--mask", mask, "--init", init()], "need --rig"),
         (["--mask", mask, "--init", init(), "--rig", rig], "NAME=IMAGE with one of left, right"),
         ([mask, "--mask", f"left={mask}", "--init", init(), "--rig", rig], "without --rig"),
+        (["--mask", f"left={mask}", "--init", init(), "--rig", rig, "--animate", "way.gif"], "show one camera"),
     ):
         with pytest.raises(ConfigError, match=message):
             align(*arguments, "--map", scene / "bare.obj")
+
+
+def film_frames(path: Path) -> list[np.ndarray]:
+    import av
+
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+DESCENT = [
+    "--set",
+    "align.solver=adam",
+    "--set",
+    "adam.width_px=120",
+    "--set",
+    "adam.learning_rate=2e-3",
+    "--set",
+    "adam.steps=40",
+]
+
+
+def test_first_order_descent_aligns_a_mask_and_is_shown(scene: Path, tmp_path: Path) -> None:
+    film, stages = tmp_path / "way.gif", tmp_path / "stages.png"
+    result = one(scene, "bare.obj", "left.png", *DESCENT, "--animate", film, "--stages", stages)
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["verdict"]) == (0, "TRACKED")
+    assert found["iterations"] <= 40
+    assert found["iou"] > 0.95
+    assert len(film_frames(film)) > 20
+    start, end, target = (cv2.imread(str(stages))[24:, x : x + 480].astype(float) for x in (0, 488, 976))
+    # The outline at the end lies nearer to that of the target.
+    assert np.abs(end - target).mean() < np.abs(start - target).mean()
+
+
+def test_first_order_descent_takes_image_and_mask_together(scene: Path) -> None:
+    larger = [*DESCENT, "--set", "adam.width_px=240", "--set", "adam.steps=80"]
+    alone = json.loads(one(scene, "painted.obj", "left.png", *larger).stdout)
+    both = json.loads(one(scene, "painted.obj", "left.png", scene / "left_picture.png", *larger).stdout)
+    assert both["iterations"] > alone["iterations"]
+    assert off(both["world_from_camera"], TRUTH)[0] < off(alone["world_from_camera"], TRUTH)[0]
+    assert np.trace(both["covariance"]) < np.trace(alone["covariance"])
+
+
+def test_the_way_of_the_solver_of_the_house_is_shown_too(scene: Path, tmp_path: Path) -> None:
+    one(scene, "painted.obj", "left.png", scene / "left_picture.png", "--animate", tmp_path / "way.mp4")
+    frames = film_frames(tmp_path / "way.mp4")
+    assert len(frames) > 18 + 3
+    assert np.abs(frames[0].astype(float) - frames[-1]).mean() > 1

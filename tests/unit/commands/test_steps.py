@@ -3,21 +3,24 @@ from __future__ import annotations
 import sys
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 
-from reloc.commands.steps import announce_cost, steps_bar
+from reloc.align.mask_views import mask_view
+from reloc.commands.steps import announce_cost, announce_mask_cost, steps_bar
 from reloc.config import RelocConfig, load_config
+from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3
+from tests.scenes import lump
 from tests.unit.sinks.estimates import LENS
 
+MASK = mask_view(
+    np.pad(np.ones((60, 80), np.float32), 30), np.ones((120, 140), bool), PinholeCamera(140, 120, 99.0, 99.0, 70, 60)
+)
 
-def renderer_that_takes(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Mock:
-    class Slow:
-        device = "cpu"
-        seconds_a_picture = Mock(return_value=seconds)
 
-    monkeypatch.setattr("reloc.render.pytorch3d.renderer.PyTorch3dRenderer", Slow)
-    return Slow()  # type: ignore[return-value]
+def takes(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reloc.render.pytorch3d.cost.seconds_a_picture", lambda draw, camera: seconds)
 
 
 @pytest.mark.parametrize(
@@ -32,9 +35,20 @@ def renderer_that_takes(seconds: float, monkeypatch: pytest.MonkeyPatch) -> Mock
 def test_what_pytorch3d_will_cost_is_said_before_it_starts(
     seconds: float, settings: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    renderer = renderer_that_takes(seconds, monkeypatch)
-    announce_cost(load_config(None, ["render.backend=pytorch3d", *settings]), renderer, LENS, SE3.identity())
+    takes(seconds, monkeypatch)
+    announce_cost(load_config(None, ["render.backend=pytorch3d", *settings]), Mock(), LENS, SE3.identity())
     assert said in capsys.readouterr().err
+
+
+def test_so_is_what_soft_silhouettes_will_cost(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    takes(1.5, monkeypatch)
+    monkeypatch.setattr("reloc.render.pytorch3d.silhouette.require_pytorch3d", lambda: None)
+    config = load_config(None, ["render.backend=pytorch3d", "align.solver=adam", "adam.width_px=100"])
+    announce_mask_cost(config, lump(), MASK, SE3.identity())
+    assert "about 1.5 s for a picture of 70 × 60 pixels: up to 15 min for 300 steps" in capsys.readouterr().err
+    announce_mask_cost(load_config(None, ["align.solver=adam"]), lump(), MASK, SE3.identity())
+    announce_mask_cost(load_config(None, ["render.backend=pytorch3d"]), lump(), MASK, SE3.identity())
+    assert capsys.readouterr().err == ""
 
 
 def test_other_renderers_cost_nothing_worth_saying(capsys: pytest.CaptureFixture[str]) -> None:

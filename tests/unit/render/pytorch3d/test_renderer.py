@@ -97,11 +97,6 @@ def test_where_too_many_faces_are_in_view_the_largest_are_drawn(caplog: pytest.L
     assert caplog.text.count("PyTorch3D draws only those 300") == 1
 
 
-@needs_library
-def test_how_long_a_picture_takes_is_foretold() -> None:
-    assert 0 < PyTorch3dRenderer(painted_corner(), faces=100).seconds_a_picture(CAMERA, view_of_the_corner()) < 60
-
-
 def test_faces_in_view_are_all_that_are_seen() -> None:
     make, pose = VIEWS["room"]
     seen = np.unique(SoftwareRenderer(make()).render(CAMERA, pose).face_id)
