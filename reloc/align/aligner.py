@@ -2,7 +2,8 @@
 
 Every guess is refined on the coarsest level in several ways (raw intensities, locally normalised ones, as it stands, and where
 asked without the regions that disagree). The next level, which sees more, decides which of the results go on. So a level that is
-misled by a shadow, by the sky beside the map or by an occluder costs time, not the pose.
+misled by a shadow, by the sky beside the map or by an occluder costs time, not the pose. On the finest levels, parts of the image
+that do not look like the map have no say.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc.align.agreement import neighbourhood_trust
 from reloc.align.config import AlignConfig
 from reloc.align.exposure import ExposurePrior, matched_exposure, neutral_exposure
 from reloc.align.information import pose_information
@@ -37,6 +39,8 @@ _BEAM = (8, 4, 2)
 """How many results of a search go on to the coarsest level, to the next, and to all finer ones."""
 _CAPTURE_PX = 1.0
 """A level is sure to find its way from a guess whose standard deviation, in its own pixels, is no more than this."""
+_JUDGED_LEVELS = 2
+"""So many of the finest levels are begun so near the pose that what does not look like the map there shows something else."""
 _SAME_PX = 0.5
 """Results that are closer than this, in pixels of the level, are one."""
 
@@ -164,6 +168,9 @@ class Aligner:
         trust = None
         if without_regions:
             trust = regional_trust(samples, term.camera, scale)
+        elif level < _JUDGED_LEVELS and kind is Kind.LOCAL:
+            trust = neighbourhood_trust(samples, term.points.value, term.camera)
+        if trust is not None:
             scale = robust_scale(samples.residual[trust > 0.5])
         clip = self._clip(level, len(frame))
         prior = ExposurePrior.around(exposure, self._config.gain_sigma, self._config.bias_sigma, scale)
