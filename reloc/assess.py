@@ -37,6 +37,9 @@ class AssessConfig:
     """What the correlation of the regions that agree best counts for."""
     evidence: float = 11.7
     """How much of both makes a score of one half."""
+    fallen_share: Annotated[float, Ge(0), Le(1)] = 0.8
+    """A correlation below this share of that of the frame before has its reason in front of the camera, or in a pose beside the
+    right one, which agrees all the same where the surface is far away: a better pose is searched for once."""
     evidence_anew: Annotated[float, Ge(0)] = 2.5
     """How much more a pose needs that was found anywhere in the map, with no idea of where to look."""
     support: Annotated[float, Gt(0)] = 14.0
@@ -102,6 +105,7 @@ def assess(
     *,
     support: int | None = None,
     steady: bool = True,
+    correlation_before: float = math.nan,
 ) -> Assessment:
     """Return how far an alignment can be trusted.
 
@@ -116,6 +120,7 @@ def assess(
             asked of it; None where it was expected about there.
         steady: Whether the frame before was believed and the pose was found where it was expected; if not, a better score is
             asked for, unless there is support.
+        correlation_before: Of the last frame that was believed; NaN where there was none.
     """
     condition = _condition(alignment.information, depth)
     quality = Quality(
@@ -146,7 +151,7 @@ def assess(
     believed = score >= (config.tracked_score if steady or support is not None else config.regained_score)
     reason = "" if believed else min(factors, key=lambda name: factors[name])
     scatter = residual_covariance(alignment)
-    doubtful = score < config.regained_score
+    doubtful = score < config.regained_score or alignment.correlation < config.fallen_share * correlation_before
     return Assessment(score, believed, doubtful, reason, config.noise_inflation * scatter, config.model_error * scatter, quality)
 
 

@@ -6,6 +6,7 @@ docs/verdict.md says what each of them means and what makes it change.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,6 +54,8 @@ class Track:
     """Whether there ever was a pose that was believed."""
     weaknesses: tuple[Weakness, ...] = ()
     """Of the last frame."""
+    correlation: float = math.nan
+    """Of the last frame that was believed."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,17 @@ class Follower:
         if believed:
             motion = self._measured(frame, track, predicted, attempt, quality.frozen_s if Weakness.FROZEN in weak else 0.0)
             model = attempt.assessment.model_covariance
-            found = Track(motion, model, attempt.keyframe, picture, frame.timestamp_ns, lost=False, misses=0, weaknesses=weak)
+            found = Track(
+                motion,
+                model,
+                attempt.keyframe,
+                picture,
+                frame.timestamp_ns,
+                lost=False,
+                misses=0,
+                weaknesses=weak,
+                correlation=attempt.alignment.correlation,
+            )
             return found, Said(Verdict.LIMITED if weak else Verdict.TRACKED, in_words(weak, quality), weak)
         reason = "; ".join(filter(None, (attempt.assessment.reason, in_words(weak, quality))))
         if predicted is None or track is None:

@@ -220,7 +220,17 @@ class Relocalizer:
                 nis = self._motion.nis(predicted, pose, covariance)
             steady = not doubtful and self._track is not None and self._track.misses == 0
             coverage, depth = keyframe.coverage, keyframe.depth
-            assessment = assess(alignment, view, coverage, depth, nis, self._assess_config, support=support, steady=steady)
+            assessment = assess(
+                alignment,
+                view,
+                coverage,
+                depth,
+                nis,
+                self._assess_config,
+                support=support,
+                steady=steady,
+                correlation_before=math.nan if self._track is None else self._track.correlation,
+            )
             return Attempt(keyframe, alignment, assessment, support)
 
     def _uncertainty_px(self, predicted: MotionState, keyframe: Keyframe) -> float:

@@ -217,7 +217,10 @@ class RigRelocalizer:
                 nis = self._motion.nis(predicted, pose, covariance)
             steady = sure and self._track is not None and self._track.misses == 0
             coverage = max(keyframe.coverage for keyframe in keyframes.values())
-            assessment = assess(alignment, view, coverage, lead.depth, nis, self._configs.assess, steady=steady)
+            before = math.nan if self._track is None else self._track.correlation
+            assessment = assess(
+                alignment, view, coverage, lead.depth, nis, self._configs.assess, steady=steady, correlation_before=before
+            )
         return _Tried(Attempt(lead, alignment, assessment), keyframes)
 
     def _keyframe(self, sight: _Sight, current: Keyframe | None, rig_from_world: SE3) -> Keyframe:

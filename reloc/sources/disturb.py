@@ -7,6 +7,7 @@ the picture, so that a frozen or exchanged picture still says which view it show
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,10 +29,12 @@ from reloc.sources.source import FrameSource
 _START_S = 3.0
 _DURATION_S = 2.0
 # The same for a jump, in shares of the length.
-_JUMP, _FIRST_JUMP, _LAST_JUMP, _JUMP_STEP = 0.3, 0.1, 0.4, 0.07
-# With every seed an incident begins later by this, and after the latest begin at the earliest again.
-_STEP_S = 0.7
+_JUMP, _FIRST_JUMP, _LAST_JUMP = 0.3, 0.1, 0.4
+_JUMP_STEP = (_LAST_JUMP - _FIRST_JUMP) * (math.sqrt(5) - 1) / 2
+# Between the earliest and the latest begin, each seed goes on by the golden section, round and round: no two begin alike, and few
+# trials or many are spread evenly.
 _EARLIEST_S, _LATEST_S = 1.6, 6.5
+_STEP_S = (_LATEST_S - _EARLIEST_S) * (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)

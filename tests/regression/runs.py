@@ -68,12 +68,12 @@ def castle_place(folder: Path) -> Place:
     return Place(SoftwareRenderer(mesh), lens, load_tum(folder / "groundtruth.txt"))
 
 
-def kitchen_errors(folder: Path, *, every: int = 1, disturbance: str = "none") -> Errors:
-    """Track kitchen from its true first pose and measure every pose that comes out."""
+def kitchen_errors(folder: Path, *, every: int = 1, first: int = 0, disturbance: str = "none") -> Errors:
+    """Track each `every`th frame of kitchen from its true first pose and measure every pose that comes out."""
     place = kitchen_place(folder)
-    relocalizer = place.relocalizer(place.truth.pose(0))
+    relocalizer = place.relocalizer(place.truth.pose(first))
     rows = []
-    with disturbed(open_source(str(folder / "query"), every=every), disturbance) as source:
+    with disturbed(open_source(str(folder / "query"), every=every, part=(first, None)), disturbance) as source:
         for raw in source:
             estimate = relocalizer.step(raw)
             true = place.truth.pose(place.truth.nearest(raw.timestamp_ns))

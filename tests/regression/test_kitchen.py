@@ -42,3 +42,13 @@ def test_disturbances_cost_little(kitchen: Path, disturbance: str, median_cm: fl
     assert np.median(errors.cm) <= median_cm * EVERY_THIRD_MEDIAN
     assert errors.share_within(2.0, 1.0) >= share - EVERY_THIRD_SHARE
     assert errors.tracked_beyond(5.0, 5.0) <= wrong
+
+
+@pytest.mark.parametrize(("every", "first"), [(3, 2), (4, 0), (4, 1)])
+def test_under_a_shadow_with_frames_left_out_no_pose_beside_the_right_one_is_believed(
+    kitchen: Path, every: int, first: int
+) -> None:
+    # Of these a frame each was 6 to 11 cm off, with a correlation that had fallen by a quarter, before such a fall was doubted.
+    errors = kitchen_errors(kitchen, every=every, first=first, disturbance="shadow")
+    assert not np.any(errors.believed & (errors.cm > 5.0))
+    assert errors.share_within(5.0, 5.0) >= 0.98

@@ -195,6 +195,15 @@ def test_where_nothing_is_known_the_covariance_is_huge_but_a_number(information:
     assert np.linalg.eigvalsh(found)[-1] > 1e4
 
 
+def test_a_fall_of_the_correlation_is_doubted_but_believed() -> None:
+    def after(before: float) -> Assessment:
+        return assess(GOOD, VIEW, 0.9, DEPTH, 5.0, CONFIG, correlation_before=before)
+
+    steady, fallen = after(GOOD.correlation / CONFIG.fallen_share - 0.01), after(GOOD.correlation / CONFIG.fallen_share + 0.01)
+    assert [(one.doubtful, one.believed) for one in (steady, fallen)] == [(False, True), (True, True)]
+    assert judged().doubtful is False
+
+
 @pytest.mark.parametrize("depth", [0.5, 2.0, 9.0])
 def test_the_condition_has_no_unit(depth: float) -> None:
     # The same scene in a map of another scale: translations and depth grow alike.
