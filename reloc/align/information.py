@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 
 # In a direction in which the gradients have nothing in common, or less, so much of the rendering's information is left.
 _LEAST_SHARE = 0.05
+# Directions of less than this share of what the others hold cannot be told from rounding.
 _RIDGE = 1e-12
 
 
@@ -60,14 +61,13 @@ def _of_pose(hessian: Array) -> Array:
 
 def _at_least(share: float, information: Array, reference: Array) -> Array:
     """Return an information (6, 6) raised, wherever it is less, to a share of another one, which is positive."""
-    # Metres and radians are made comparable by the reference's own diagonal.
+    # Metres and radians are made comparable by the reference's own diagonal; an unknown that it says nothing of stays unknown.
     scale = np.sqrt(np.maximum(np.diag(reference), 0))
-    if not (scale > 0).any():
-        return reference
     inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-    unit = inverse[:, None] * reference * inverse
-    root = np.linalg.cholesky((unit + unit.T) / 2 + _RIDGE * np.eye(len(unit)) + np.diag(scale == 0))
-    whitened = np.linalg.solve(root, np.linalg.solve(root, inverse[:, None] * information * inverse).T)
-    values, vectors = np.linalg.eigh((whitened + whitened.T) / 2)
+    lengths, axes = np.linalg.eigh(inverse[:, None] * (reference + reference.T) / 2 * inverse)
+    # By rounding the least may lie below zero.
+    root = axes * np.sqrt(np.maximum(lengths, _RIDGE))
+    whitening = (axes / np.sqrt(np.maximum(lengths, _RIDGE))).T
+    values, vectors = np.linalg.eigh(whitening @ (inverse[:, None] * (information + information.T) / 2 * inverse) @ whitening.T)
     half = scale[:, None] * (root @ vectors)
     return np.asarray((half * np.maximum(values, share)) @ half.T)

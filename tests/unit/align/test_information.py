@@ -113,3 +113,18 @@ def test_a_map_without_texture_says_nothing() -> None:
     assert np.isfinite(values).all()
     # Up and down is open.
     assert values[0] < 1e-6 * values[-1]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_few_points_and_points_close_to_the_camera_are_no_error(seed: int) -> None:
+    # Where a search went astray, what is left in view leaves directions open to the last bit.
+    rng = np.random.default_rng(seed)
+    drawn = smooth(rng)
+    term = term_of(drawn + 0.1 * rng.standard_normal(drawn.shape), drawn)
+    points = term.points
+    few = rng.choice(len(points), rng.integers(1, 9), replace=False)
+    near = points.in_world[few] * 10.0 ** rng.uniform(-9, 3)
+    term = replace(term, points=ReferencePoints(near, points.value[few], points.gradient[few]))
+    found = pose_information(term, START)
+    assert np.isfinite(found).all()
+    assert np.linalg.eigvalsh(found)[0] >= -1e-6 * np.abs(found).max()
