@@ -34,7 +34,7 @@ from reloc.undistort import Undistorter, halved_width
 
 if TYPE_CHECKING:
     from reloc.places.features import FeatureExtractor
-    from reloc.places.finder import PlaceFinder
+    from reloc.places.finder import PlaceFinder, ViewMatcher
     from reloc.places.index import PlaceIndex
     from reloc.rig_relocalizer import RigRelocalizer
     from reloc.sinks.rerun_viewer import RerunSink
@@ -121,7 +121,21 @@ def make_places(config: RelocConfig, index: PlaceIndex) -> PlaceFinder:
             f"the index of known views holds features of {index.features}, and those of {config.places.features} are asked for: "
             f"set places.features={index.features}, or make the index again with `reloc map index`"
         )
-    return PlaceFinder(index, config.places, make_extractor(config))
+    return PlaceFinder(index, config.places, make_extractor(config), make_matcher(config))
+
+
+def make_matcher(config: RelocConfig) -> ViewMatcher | None:
+    """Return what matches features the way that the configuration names, None for the usual one; raises `ConfigError`."""
+    places = config.places
+    if places.matches == "ratio":
+        return None
+    if places.features != "aliked":
+        raise ConfigError(
+            f"places.matches=lightglue knows features of aliked, not of {places.features}: set places.features=aliked"
+        )
+    from reloc.learned_matches import LearnedMatcher
+
+    return LearnedMatcher(Path(places.match_weights).expanduser() if places.match_weights else None)
 
 
 def make_extractor(config: RelocConfig) -> FeatureExtractor:

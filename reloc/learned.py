@@ -7,6 +7,7 @@ variant for rotated images, for known views may stand on their sides. It takes a
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ class LearnedFeatures:
     def __init__(self, weights: Path | None = None) -> None:
         self._torch, network = _packages()
         self._network = network(_VARIANT, detection_threshold=_LEAST_SCORE)
-        self._network.load_state_dict(_fitting(self._network, self._weights(network, weights), weights), strict=True)
+        state = fitting_weights(self._network.state_dict(), self._weights(network, weights), _VARIANT, weights)
+        self._network.load_state_dict(state, strict=True)
         self._network.eval()
 
     def __call__(self, image: NDArray[np.uint8], count: int, mask: NDArray[np.bool_] | None = None) -> Features:
@@ -59,7 +61,7 @@ class LearnedFeatures:
 
     def _weights(self, network: Any, path: Path | None) -> dict[str, torch.Tensor]:
         if path is not None:
-            return _read(self._torch, path)
+            return read_weights(self._torch, path)
         try:
             state: dict[str, torch.Tensor] = network.from_pretrained(_VARIANT).state_dict()
         except (OSError, RuntimeError) as error:  # torch hub's own, and urllib's
@@ -82,7 +84,8 @@ def _packages() -> tuple[Any, Any]:
     return torch, ALIKED
 
 
-def _read(torch_: Any, path: Path) -> dict[str, torch.Tensor]:
+def read_weights(torch_: Any, path: Path) -> dict[str, torch.Tensor]:
+    """Return what a file of weights holds, by name; it is read and never obeyed. Raises `ConfigError` for anything else."""
     try:
         state = torch_.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -94,13 +97,14 @@ def _read(torch_: Any, path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def _fitting(network: Any, state: dict[str, torch.Tensor], path: Path | None) -> dict[str, torch.Tensor]:
-    """Return the weights that the network has places for; raises `ConfigError` where one is missing or of another shape."""
-    wanted = network.state_dict()
+def fitting_weights(
+    wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], network: str, path: Path | None
+) -> dict[str, torch.Tensor]:
+    """Return the weights that a network has places for; raises `ConfigError` where one is missing or of another shape."""
     wrong = [name for name, value in wanted.items() if name not in state or state[name].shape != value.shape]
     if wrong:
         raise ConfigError(
-            f"these weights do not fit {_VARIANT}, whose descriptors have {DESCRIPTOR_SIZE} numbers: {len(wrong)} of "
+            f"these weights do not fit {network}, whose descriptors have {DESCRIPTOR_SIZE} numbers: {len(wrong)} of "
             f"{len(wanted)} are missing or of another shape, such as {wrong[0]}",
             path,
         )

@@ -18,6 +18,11 @@ class PlacesConfig:
     """Which local features tell places apart: `aliked` is learned, needs `pip install "reloc[learned]"` and a second an image."""
     weights: str = ""
     """The file of weights of learned features; empty: those that torch hub has, or fetches."""
+    matches: Literal["ratio", "lightglue"] = "ratio"
+    """How features of image and view are matched: by the ratio of the nearest to the next, or, for `aliked`, by a network that
+    looks at all of them at once and takes seconds an image."""
+    match_weights: str = ""
+    """The file of weights of `lightglue`; empty: those that torch hub has, or fetches."""
     views: Annotated[int, Ge(1)] = 400
     """How many views of a map are rendered for its index, at most."""
     guesses: Annotated[int, Ge(1)] = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,14 @@ class Matches:
     """(N,) which feature of the image each is."""
 
 
+class ViewMatcher(Protocol):
+    """Finds out what an image and a known view have in common. `match_view` is one."""
+
+    def __call__(self, index: PlaceIndex, features: Features, shape: tuple[int, int], view: int, /) -> Matches:
+        """Return the matches of the features of an image of height and width `shape` with those of a view."""
+        ...
+
+
 class PlaceFinder:
     """Finds out where an image was taken, with no idea of where to look. Holds nothing of the images that it has seen.
 
@@ -55,11 +64,18 @@ class PlaceFinder:
         index: The known views.
         config: How many poses to return, and what they must have in their favour.
         extract: Finds features of the kind that the index holds.
+        match: Matches them with those of a view; by default `match_view`.
     """
 
-    def __init__(self, index: PlaceIndex, config: PlacesConfig | None = None, extract: FeatureExtractor = detect) -> None:
+    def __init__(
+        self,
+        index: PlaceIndex,
+        config: PlacesConfig | None = None,
+        extract: FeatureExtractor = detect,
+        match: ViewMatcher | None = None,
+    ) -> None:
         self._index, self._extract = index, extract
-        self._config = config or PlacesConfig()
+        self._config, self._match = config or PlacesConfig(), match or match_view
 
     @property
     def index(self) -> PlaceIndex:
@@ -76,7 +92,7 @@ class PlaceFinder:
         alike = similar_views(self._index, glance(*small_picture(image, valid)), _GLANCED)
         matches, poses = [], []
         for view in dict.fromkeys([*likely_views(self._index, features.descriptors, _VIEWS), *alike]):
-            matches.append(match_view(self._index, features, int(view)))
+            matches.append(self._match(self._index, features, image.shape, int(view)))
             pose, inliers = pose_from_matches(matches[-1], camera)
             if inliers >= _FEWEST_MATCHES:
                 poses.append((pose, inliers))
@@ -119,12 +135,11 @@ def likely_views(index: PlaceIndex, descriptors: Descriptors, count: int) -> NDA
     return np.argsort(-votes, kind="stable")[:count]
 
 
-def match_view(index: PlaceIndex, features: Features, view: int) -> Matches:
-    """Return the matches of an image with one view that pass the ratio test."""
+def match_view(index: PlaceIndex, features: Features, shape: tuple[int, int], view: int) -> Matches:
+    """Return the matches of an image with one view that pass the ratio test, wherever in it they are."""
     descriptors, points = index.features_of(view)
     if len(descriptors) < 2:
-        nothing = np.zeros(0, dtype=np.int64)
-        return Matches(features.pixels[nothing], np.zeros((0, 3)), nothing)
+        return no_matches()
     cosine = as_floats(features.descriptors) @ as_floats(descriptors).T
     best = np.argmax(cosine, axis=1)
     rows = np.arange(len(best))
@@ -133,6 +148,11 @@ def match_view(index: PlaceIndex, features: Features, view: int) -> Matches:
     second = 2 - 2 * cosine.max(axis=1)
     distinct = np.flatnonzero(nearest < _RATIO**2 * second)
     return Matches(features.pixels[distinct], points[best[distinct]].astype(np.float64), distinct)
+
+
+def no_matches() -> Matches:
+    """Return nothing."""
+    return Matches(np.zeros((0, 2)), np.zeros((0, 3)), np.zeros(0, dtype=np.int64))
 
 
 def joined(matches: Sequence[Matches]) -> Matches:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3
 from reloc.places.cells import Cells, sort_into_cells
 from reloc.places.features import Descriptors, FeatureExtractor, Features, detect
@@ -67,6 +68,12 @@ class PlaceIndex:
         """Return the descriptors (n, 128) and the points in the world (n, 3) of a view."""
         members = self.by_view[self.first_of_view[view] : self.first_of_view[view + 1]]
         return self.cells.descriptors[members], self.points[members]
+
+    def pixels_of(self, view: int, width: int, height: int) -> NDArray[np.float64]:
+        """Return (n, 2) where the features of a view are, on a picture of it of some width and height."""
+        members = self.by_view[self.first_of_view[view] : self.first_of_view[view + 1]]
+        camera = PinholeCamera(*PICTURE_PX, *self.intrinsics[view]).area_scaled(width, height)
+        return camera.project(self.pose(view).apply(self.points[members].astype(np.float64)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from reloc.places.config import PlacesConfig
 from reloc.places.features import Features, as_floats, detect, signed_descriptors
 from reloc.places.finder import Matches, PlaceFinder, likely_views, match_view, pose_from_matches, refined, similar_views
 from reloc.places.glance import glance, small_picture
-from reloc.places.index import build_index
+from reloc.places.index import PlaceIndex, build_index
 from reloc.places.index_file import load_index, save_index
 from reloc.places.views import query_image, rendered_view
 from tests.scenes import ANYWHERE, room
@@ -106,7 +106,7 @@ def test_votes_and_glances_go_to_views_near_by(second: float) -> None:
 def test_matches_are_the_nearest_of_a_view_where_no_other_is_nearly_as_near() -> None:
     _, image, valid = query_image(frame(photograph(0.75)))
     features = detect(image, 300, valid)
-    found = match_view(index(), features, 1)
+    found = match_view(index(), features, (240, 320), 1)
     known, points = index().features_of(1)
     matcher = cv2.BFMatcher(cv2.NORM_L2)
     pairs = matcher.knnMatch(as_floats(features.descriptors), as_floats(known), k=2)
@@ -119,6 +119,20 @@ def test_matches_are_the_nearest_of_a_view_where_no_other_is_nearly_as_near() ->
     for feature, match in sure.items():
         np.testing.assert_array_equal(place[feature], points[match].astype(float))
     np.testing.assert_array_equal(found.pixels, features.pixels[found.feature])
+
+
+def test_another_way_to_match_is_asked_for_every_view() -> None:
+    asked = []
+
+    def recording(known: PlaceIndex, features: Features, shape: tuple[int, int], view: int) -> Matches:
+        asked.append((len(features), shape, view))
+        return match_view(known, features, shape, view)
+
+    image = frame(photograph(0.75))
+    found, usual = PlaceFinder(index(), match=recording).guesses(image), PlaceFinder(index()).guesses(image)
+    assert found[0].support == usual[0].support
+    assert {shape for _, shape, _ in asked} == {query_image(image)[1].shape}
+    assert len({view for _, _, view in asked}) == len(asked) > 0
 
 
 def _signed(image: np.ndarray, count: int, mask: np.ndarray | None = None) -> Features:

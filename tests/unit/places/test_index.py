@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from functools import partial
 
+import cv2
 import numpy as np
 
 from reloc.geometry.se3 import SE3
-from reloc.places.index import build_index
+from reloc.places.features import detect
+from reloc.places.index import FEATURES_PER_VIEW, build_index
 from reloc.places.views import VIEW_CAMERA, View, rendered_view
 from tests.oracles.ray_caster import RayCaster
 from tests.scenes import room
@@ -60,3 +62,15 @@ def test_a_view_of_nothing_has_no_features() -> None:
     assert len(known.features_of(0)[0]) == 0
     assert len(known.features_of(1)[0]) > 100
     assert not known.pictures[0].any()
+
+
+def test_the_features_of_a_view_are_seen_where_they_were_found() -> None:
+    view = rendered_view(room(), pose_at(0))
+    kernel = np.ones((5, 5), np.uint8)
+    inside = cv2.erode((view.valid & (view.depth > 0)).astype(np.uint8), kernel) > 0
+    found = detect(view.image, FEATURES_PER_VIEW, inside).pixels
+    seen = index().pixels_of(0, view.camera.width, view.camera.height)
+    assert len(seen) == len(found) > 100
+    # The points are kept in single precision, and the index sorts them by cell.
+    apart = np.linalg.norm(seen[:, None] - found, axis=2).min(axis=1)
+    assert apart.max() < 0.01
