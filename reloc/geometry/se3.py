@@ -6,6 +6,7 @@ Robotics" (2017), sections 7.1 and 7.2; Solà et al., "A micro Lie theory for st
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -17,11 +18,12 @@ Array = NDArray[np.float64]
 
 # Below this angle the closed forms lose digits to cancellation; the Taylor series then errs by less than 1e-16.
 _SMALL_ANGLE_RAD = 1e-3
+_IDENTITY = np.eye(3)
 
 
 def hat(vector: Array) -> Array:
     """Return the (3, 3) matrix [v]× such that [v]× p = v × p."""
-    x, y, z = vector
+    x, y, z = vector.tolist()
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
@@ -50,6 +52,15 @@ def left_jacobian(omega: ArrayLike) -> Array:
     return np.eye(3) + b * w_hat + c * (w_hat @ w_hat)
 
 
+def inverse_left_jacobian(omega: Array) -> Array:
+    """Return V⁻¹ (3, 3) for a rotation vector of length at most π (Barfoot 7.37)."""
+    half = float(np.sqrt(omega @ omega)) / 2
+    # (1 − (θ/2) cot(θ/2)) / θ²
+    c = (1.0 - half * np.cos(half) / np.sin(half)) / (4 * half**2) if 2 * half > _SMALL_ANGLE_RAD else (1.0 + half**2 / 15) / 12
+    w_hat = hat(omega)
+    return _IDENTITY - 0.5 * w_hat + c * (w_hat @ w_hat)
+
+
 def _rodrigues_coefficients(angle: float) -> tuple[float, float, float]:
     """Return sin θ / θ, (1 − cos θ) / θ² and (θ − sin θ) / θ³."""
     if angle < _SMALL_ANGLE_RAD:
@@ -61,23 +72,21 @@ def _rodrigues_coefficients(angle: float) -> tuple[float, float, float]:
 
 def quaternion_from_matrix(rotation: Array) -> Array:
     """Return the unit quaternion (w, x, y, z) with w ≥ 0 of a (3, 3) rotation matrix (Shepperd's method)."""
-    m = np.asarray(rotation, dtype=np.float64)
-    trace = m[0, 0] + m[1, 1] + m[2, 2]
+    m = np.asarray(rotation, dtype=np.float64).tolist()  # numbers of Python's are looked up several times as fast
+    diagonal = m[0][0], m[1][1], m[2][2]
+    trace = sum(diagonal)
     # Each candidate divides by one component; the largest of the four keeps the digits.
-    squares = np.array([trace, m[0, 0], m[1, 1], m[2, 2]])
-    largest = int(np.argmax(squares))
-    if largest == 0:
-        q = np.array([1.0 + trace, m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]])
+    i = max(range(3), key=diagonal.__getitem__)
+    if trace >= diagonal[i]:
+        q = [1.0 + trace, m[2][1] - m[1][2], m[0][2] - m[2][0], m[1][0] - m[0][1]]
     else:
-        i = largest - 1
         j, k = (i + 1) % 3, (i + 2) % 3
-        q = np.empty(4)
-        q[0] = m[k, j] - m[j, k]
-        q[1 + i] = 1.0 + m[i, i] - m[j, j] - m[k, k]
-        q[1 + j] = m[j, i] + m[i, j]
-        q[1 + k] = m[k, i] + m[i, k]
-    q /= np.sqrt(q @ q)
-    return -q if q[0] < 0 else q
+        q = [m[k][j] - m[j][k], 0.0, 0.0, 0.0]
+        q[1 + i] = 1.0 + diagonal[i] - diagonal[j] - diagonal[k]
+        q[1 + j] = m[j][i] + m[i][j]
+        q[1 + k] = m[k][i] + m[i][k]
+    length = math.hypot(*q)
+    return np.array(q) / (-length if q[0] < 0 else length)
 
 
 def matrix_from_quaternion(wxyz: ArrayLike) -> Array:
@@ -121,7 +130,11 @@ class SE3:
     def exp(cls, tangent: ArrayLike) -> Self:
         """Return the motion of the tangent vector (v, ω) (6,)."""
         delta = np.asarray(tangent, dtype=np.float64)
-        return cls(rotation_exp(delta[3:]), left_jacobian(delta[3:]) @ delta[:3])
+        a, b, c = _rodrigues_coefficients(float(np.sqrt(delta[3:] @ delta[3:])))
+        w_hat = hat(delta[3:])
+        square = w_hat @ w_hat
+        # Both as in `rotation_exp` and `left_jacobian`, with what they share computed once.
+        return cls(_IDENTITY + a * w_hat + b * square, (_IDENTITY + b * w_hat + c * square) @ delta[:3])
 
     @classmethod
     def from_quaternion(cls, wxyz: ArrayLike, translation: ArrayLike) -> Self:
@@ -137,7 +150,7 @@ class SE3:
     def log(self) -> Array:
         """Return the tangent vector (v, ω) (6,) with |ω| ≤ π."""
         omega = rotation_log(self.rotation)
-        return np.concatenate([np.linalg.solve(left_jacobian(omega), self.translation), omega])
+        return np.concatenate([inverse_left_jacobian(omega) @ self.translation, omega])
 
     def inverse(self) -> SE3:
         """Return b_from_a of this a_from_b."""
