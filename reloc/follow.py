@@ -163,8 +163,7 @@ class Follower:
     def _carried(self, frame: Frame, track: Track, predicted: MotionState, picture: Picture, weak: tuple[Weakness, ...]) -> Track:
         """Return the track after a frame that was not believed."""
         lost = track.lost or _unseen_s(frame, track) > self._assess.coasting_s
-        motion = self._motion.coast(predicted, track.motion)
-        return replace(track, motion=motion, picture=picture, lost=lost, misses=track.misses + 1, weaknesses=weak)
+        return replace(track, motion=predicted, picture=picture, lost=lost, misses=track.misses + 1, weaknesses=weak)
 
     def _missing(self, frame: Frame, track: Track) -> Verdict:
         """Return the verdict of a frame that was not believed."""

@@ -81,7 +81,7 @@ def _pieces(frames: Sequence[Seen], model: MotionModel, gate: float) -> Iterator
             yield begin, states[:measured]
             states = []
         if seen is None:
-            states.append(_unseen(states[-1], frame.timestamp_ns, _depth(frames, begin + measured), model))
+            states.append(model.predict(states[-1], frame.timestamp_ns, _depth(frames, begin + measured)))
             continue
         if states:
             predicted = model.predict(states[-1], frame.timestamp_ns, seen.depth)
@@ -136,7 +136,8 @@ def _linear_smoother(frames: Sequence[Seen], about: Sequence[MotionState], model
     for i in range(1, count):
         seen = frames[i].measurement
         depth = depth if seen is None else seen.depth
-        moved, transitions[i] = _motion(about[i - 1], frames[i], depth, model)
+        moved = model.predict(about[i - 1], frames[i].timestamp_ns, depth)
+        transitions[i] = model.transition(about[i - 1], frames[i].timestamp_ns)
         seconds = abs(about[i].timestamp_ns - about[i - 1].timestamp_ns) / NANOSECONDS_PER_SECOND
         expected[i] = transitions[i] @ errors[i - 1] + _difference(moved, about[i])
         spreads[i] = transitions[i] @ covariances[i - 1] @ transitions[i].T + model.noise(seconds, depth)
@@ -146,20 +147,6 @@ def _linear_smoother(frames: Sequence[Seen], about: Sequence[MotionState], model
         errors[i] += gain @ (errors[i + 1] - expected[i + 1])
         covariances[i] += gain @ (covariances[i + 1] - spreads[i + 1]) @ gain.T
     return _Linear(errors, covariances)
-
-
-def _motion(last: MotionState, frame: Seen, depth: float, model: MotionModel) -> tuple[MotionState, Array]:
-    """Return the state expected at the next frame, and what an error of the last one becomes (12, 12)."""
-    transition = model.transition(last, frame.timestamp_ns)
-    if frame.measurement is not None:
-        return model.predict(last, frame.timestamp_ns, depth), transition
-    transition[6:, 6:] *= model.fading(frame.timestamp_ns - last.timestamp_ns)
-    return _unseen(last, frame.timestamp_ns, depth, model), transition
-
-
-def _unseen(last: MotionState, timestamp_ns: int, depth: float, model: MotionModel) -> MotionState:
-    """Return the state expected at a frame that was not aligned: as in the filter, the velocity fades meanwhile."""
-    return model.coast(model.predict(last, timestamp_ns, depth), last)
 
 
 def _difference(state: MotionState, about: MotionState) -> Array:

@@ -14,7 +14,17 @@ from reloc.motion import MotionModel, MotionState
 from reloc.smooth.rts import Seen, Smoothed, smooth
 from tests.scenes import ANYWHERE
 from tests.tolerances import ALGEBRA, FADED_GAP, LINEARISED, SOLVED, TINY_MOTION
-from tests.unit.test_motion import CONFIG, DEPTH, SECOND, assert_chi_squared, hat6, process_noise
+from tests.unit.test_motion import (
+    CONFIG,
+    DEPTH,
+    SECOND,
+    assert_chi_squared,
+    hat6,
+    moving_s,
+    process_noise,
+    speeds,
+    transition,
+)
 
 MODEL = MotionModel(CONFIG)
 NO_GATE = float("inf")
@@ -27,17 +37,16 @@ def seen(number: int, pose: SE3 | None, noise: np.ndarray = R, model: np.ndarray
     return Seen(number * PERIOD_NS, None if pose is None else Measurement(pose, noise, model, DEPTH))
 
 
-FADING = math.exp(-PERIOD_NS / SECOND / CONFIG.twist_memory_s)
+KEPT = math.exp(-PERIOD_NS / SECOND / CONFIG.memory_s)
 
 
-def simulated(rng: np.random.Generator, count: int, missing: range) -> tuple[list[SE3], list[SE3]]:
-    """Return true and measured poses of a camera that moves as the model says: unseen, its velocity fades."""
+def simulated(rng: np.random.Generator, count: int) -> tuple[list[SE3], list[SE3]]:
+    """Return true and measured poses of a camera that moves as the model says."""
     pose, twist, seconds = ANYWHERE, rng.normal(size=6) * [0.3, 0.3, 0.3, 0.4, 0.4, 0.4], PERIOD_NS / SECOND
     truth = [pose]
-    for i in range(1, count):
+    for _ in range(1, count):
         shaken = rng.multivariate_normal(np.zeros(12), process_noise(seconds, DEPTH))
-        fading = FADING if i in missing else 1.0
-        pose, twist = SE3.exp(shaken[:6]) @ SE3.exp(twist * seconds) @ pose, fading * twist + shaken[6:]
+        pose, twist = SE3.exp(shaken[:6]) @ SE3.exp(twist * moving_s(seconds)) @ pose, KEPT * twist + shaken[6:]
         truth.append(pose)
     return truth, [SE3.exp(rng.multivariate_normal(np.zeros(6), R)) @ pose for pose in truth]
 
@@ -52,7 +61,7 @@ def filtered(frames: list[Seen]) -> list[MotionState]:
             assert measured is not None
             states.append(MODEL.start(frame.timestamp_ns, measured.camera_from_world, measured.noise_covariance, DEPTH))
         elif measured is None:
-            states.append(MODEL.coast(predicted, states[-1]))
+            states.append(predicted)
         else:
             states.append(MODEL.update(predicted, measured.camera_from_world, measured.noise_covariance))
     return states
@@ -73,34 +82,25 @@ def test_where_all_is_linear_it_is_the_smoother_of_filterpy(missing: set[int]) -
     rng = np.random.default_rng(0)
     scale, count = 1e-6, 30
     noise, z = scale**2 * R, np.cumsum(rng.normal(size=(count, 6)) * scale, axis=0)
-    model = MotionModel(
-        replace(CONFIG, acceleration_share=scale, angular_acceleration=scale, first_speed_share=scale, first_angular_speed=scale)
-    )
+    model = MotionModel(replace(CONFIG, speed_share=scale, turn_rate=scale))
     frames = [seen(i, None if i in missing else SE3.exp(z[i]), noise) for i in range(count)]
     ours = known(smooth(frames, model, NO_GATE))
 
     textbook = KalmanFilter(dim_x=12, dim_z=6)
     seconds = PERIOD_NS / SECOND
-    transition = np.eye(12) + np.eye(12, k=6) * seconds
-    density = np.repeat([scale * DEPTH, scale], 3) ** 2
-    drift = np.zeros((12, 12))
-    drift[:6, 6:] = np.eye(6)
-    source = np.zeros((12, 12))
-    source[6:, 6:] = np.diag(density)
-    block = scipy.linalg.expm(np.block([[-drift, source], [np.zeros((12, 12)), drift.T]]) * seconds)
-    textbook.F, textbook.Q, textbook.H, textbook.R = transition, block[12:, 12:].T @ block[:12, 12:], np.eye(6, 12), noise
+    size = np.repeat([scale * DEPTH, scale], 3) / speeds(DEPTH)
+    quieter = np.diag(np.concatenate([size, size]))
+    textbook.F, textbook.Q = transition(seconds), quieter @ process_noise(seconds, DEPTH) @ quieter
+    textbook.H, textbook.R = np.eye(6, 12), noise
     textbook.x = np.concatenate([z[0], np.zeros(6)])[:, None]
     textbook.P = scipy.linalg.block_diag(noise, np.diag(np.repeat([scale * DEPTH, scale], 3) ** 2))
     means, covariances = [textbook.x], [textbook.P]
-    transitions = [transition]
     for i in range(1, count):
-        transitions.append(transition.copy())
-        transitions[-1][6:, 6:] *= FADING if i in missing else 1.0
-        textbook.predict(F=transitions[-1])
+        textbook.predict()
         textbook.update(None if i in missing else z[i][:, None])
         means.append(textbook.x)
         covariances.append(textbook.P)
-    expected, spread, _, _ = textbook.rts_smoother(np.array(means), np.array(covariances), Fs=transitions)
+    expected, spread, _, _ = textbook.rts_smoother(np.array(means), np.array(covariances))
     for i in range(count):
         np.testing.assert_allclose(ours[i].camera_from_world.log() / scale, expected[i, :6, 0] / scale, atol=TINY_MOTION)
         np.testing.assert_allclose(ours[i].covariance / scale**2, spread[i, :6, :6] / scale**2, rtol=1e-4, atol=1e-9)
@@ -126,7 +126,7 @@ def test_on_simulated_truth_errors_are_as_large_as_is_claimed_and_smaller_than_t
     nees, ours, forward = [], [], []
     for _ in range(8):
         missing = range(15, 15 + gap)
-        truth, measured = simulated(rng, 30 + gap, missing)
+        truth, measured = simulated(rng, 30 + gap)
         frames = [seen(i, None if i in missing else pose) for i, pose in enumerate(measured)]
         states, smoothed = filtered(frames), known(smooth(frames, MODEL, NO_GATE))
         for i, found in enumerate(smoothed):
