@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import Protocol, runtime_checkable
 
@@ -14,17 +16,25 @@ from reloc.geometry.se3 import SE3
 
 _WIDER_DEG = ((0.0, 0.0), (0.0, 15.0), (0.0, -15.0), (15.0, 0.0), (-15.0, 0.0))
 _TURNS_DEG = (-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
+SPACING_RAD = math.radians(3.0)
+"""How far the poses of a neighbourhood are turned from one another."""
 
 
-def neighbourhood(camera_from_world: SE3) -> list[SE3]:
-    """Return the pose itself, then poses turned about the camera's own x and y axes, up to 9° each way.
+def neighbourhood(camera_from_world: SE3, reach_rad: float = math.inf) -> list[SE3]:
+    """Return the pose itself, then poses turned about the camera's own x and y axes, up to 9° each way and no further than asked.
 
     A sideways error of the position moves the image much as a turn does, so turns alone bring the image near enough for the
     coarsest level; the alignment there then tells the two apart. (Erroneous minima of local trackers are mostly such turns:
     Tian et al., "Large-displacement 3D object tracking with hybrid non-local optimization", ECCV 2022.)
     """
-    turns = sorted(product(np.radians(_TURNS_DEG), repeat=2), key=lambda turn: turn[0] ** 2 + turn[1] ** 2)
-    return [SE3.exp([0.0, 0.0, 0.0, pitch, yaw, 0.0]) @ camera_from_world for pitch, yaw in turns]
+    return [turn @ camera_from_world for angle, turn in _turns() if angle <= reach_rad]
+
+
+@cache
+def _turns() -> tuple[tuple[float, SE3], ...]:
+    """Return the turns of a neighbourhood, and by how many radians they turn, the smallest first."""
+    turns = sorted(product(np.radians(_TURNS_DEG), repeat=2), key=lambda turn: math.hypot(*turn))
+    return tuple((math.hypot(pitch, yaw), SE3.exp([0.0, 0.0, 0.0, pitch, yaw, 0.0])) for pitch, yaw in turns)
 
 
 def searched_next(camera_from_world: SE3, tries: int) -> SE3:

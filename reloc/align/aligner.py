@@ -128,7 +128,8 @@ class Aligner:
             runs = [self._descend(keyframe, frame, guesses, top, (kind,), doubtful) for kind in kinds]
         else:
             # From near by, the kind that decides finds the way alone.
-            runs = [self._descend(keyframe, frame, guesses, top, kinds if top == len(frame) - 1 else kinds[:1], doubtful)]
+            near = is_captured(uncertainty_px, len(frame))
+            runs = [self._descend(keyframe, frame, guesses, top, kinds[:1] if near else kinds, doubtful)]
         finalists, iterations = [c for run in runs for c in run[0]], sum(run[1] for run in runs)
         last = [self._refine(keyframe, frame, 0, frame.kind, c.pose, doubtful) for c in finalists]
         best = self._select(keyframe, frame, 0, frame.kind, last, 1)[0]
@@ -237,9 +238,14 @@ def measured(
 
 def first_level(uncertainty_px: float, levels: int) -> int:
     """Return the finest level that reaches far enough, at least the second finest, at most the coarsest."""
-    if not uncertainty_px < _CAPTURE_PX * 2 ** (levels - 1):
+    if not is_captured(uncertainty_px, levels):
         return levels - 1
     return min(max(1, math.ceil(math.log2(max(uncertainty_px / _CAPTURE_PX, 1.0)))), levels - 1)
+
+
+def is_captured(uncertainty_px: float, levels: int) -> bool:
+    """Return whether the coarsest level is sure to find its way from a guess that may be so far off."""
+    return bool(uncertainty_px < _CAPTURE_PX * 2 ** (levels - 1))
 
 
 def _iterations(candidates: Sequence[_Candidate]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -10,7 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reloc.align.aligner import Aligner, Alignment
 from reloc.align.config import AlignConfig
+from reloc.align.keyframe import Keyframe
+from reloc.align.layers import Layers
 from reloc.assess import AssessConfig
 from reloc.estimate import Estimate, Verdict
 from reloc.frame import RawFrame
@@ -107,6 +111,35 @@ def test_a_filter_needs_fewer_iterations_than_starting_at_the_last_pose() -> Non
     frames = [frame(index) for index in range(0, 60, 3)]
     kalman, none = (tracked(frames, motion=MotionConfig(model=model)) for model in ("kalman", "none"))
     assert sum(e.iterations for e in kalman[3:]) < sum(e.iterations for e in none[3:])
+
+
+class Counted(Aligner):
+    """Counts the poses that it is told to begin at."""
+
+    starts = 0
+
+    def align(self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], **how: Any) -> Alignment:
+        self.starts += len(guesses)
+        return super().align(keyframe, frame, guesses, **how)
+
+
+@pytest.mark.parametrize("turn_deg", [(7.0, 0.0), (-5.0, 6.0)])
+def test_a_filter_that_knows_how_little_it_knows_begins_where_the_image_looks_like_the_map(turn_deg: tuple[float, float]) -> None:
+    """Half a second without a frame, then a turn that no velocity announced: from the last pose it takes a search."""
+    turned = SE3.exp([0, 0, 0, *np.radians(turn_deg), 0]) @ truth(0)
+    picture = np.rint(255 * photograph_of_the_corner(LENS.pinhole, turned)[0]).astype(np.uint8)
+    starts = {}
+    for model in ("kalman", "none"):
+        counted = Counted(AlignConfig())
+        follower = relocalizer(motion=MotionConfig(model=model), aligner=counted)
+        follower.step(frame(0))
+        before = counted.starts
+        estimate = follower.step(frame(15, picture))
+        starts[model] = counted.starts - before
+        assert estimate.verdict.is_believed
+        assert np.degrees(rotation_angle(estimate.camera_from_world, turned)) < CORNER_DEG
+    assert starts["kalman"] == 1
+    assert starts["none"] > 49
 
 
 def test_keyframes_are_kept_while_the_view_holds() -> None:

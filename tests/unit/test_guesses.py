@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from reloc.geometry.se3 import rotation_angle
-from reloc.guesses import neighbourhood, searched_next
+from reloc.guesses import SPACING_RAD, neighbourhood, searched_next
 from tests.scenes import ANYWHERE
 from tests.tolerances import ALGEBRA
 
@@ -36,6 +37,17 @@ def test_every_turn_up_to_nine_degrees_lies_near_a_guess() -> None:
     wanted = np.radians(np.stack(np.meshgrid(np.linspace(-9, 9, 13), np.linspace(-9, 9, 13)), axis=-1).reshape(-1, 2))
     distances = np.linalg.norm(wanted[:, None] - turns, axis=2).min(axis=1)
     assert np.degrees(distances.max()) < 2.2
+
+
+@pytest.mark.parametrize(("reach_deg", "count"), [(0.0, 1), (2.9, 1), (3.1, 5), (4.3, 9), (6.1, 13), (90.0, 49)])
+def test_no_guess_lies_beyond_the_reach_and_none_within_is_left_out(reach_deg: float, count: int) -> None:
+    guesses = neighbourhood(ANYWHERE, np.radians(reach_deg))
+    assert len(guesses) == count
+    assert max(np.linalg.norm((pose @ ANYWHERE.inverse()).log()[3:]) for pose in guesses) <= np.radians(reach_deg) + ALGEBRA
+
+
+def test_the_nearest_guesses_are_as_far_apart_as_is_said() -> None:
+    assert rotation_angle(*neighbourhood(ANYWHERE)[:2]) == pytest.approx(SPACING_RAD, abs=ALGEBRA)
 
 
 def test_guesses_lie_evenly_to_all_sides() -> None:
