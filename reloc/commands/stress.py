@@ -20,7 +20,7 @@ from reloc.commands.stress_table import print_table
 from reloc.commands.tracking import LOST_EXIT_CODE
 from reloc.config import RelocConfig
 from reloc.errors import ConfigError
-from reloc.estimate import Estimate
+from reloc.estimate import Estimate, Weakness
 from reloc.evaluate.groundtruth import load_groundtruth
 from reloc.evaluate.stress import Phase, StressFrame, stress_result
 from reloc.files import json_document, json_line, write_atomically
@@ -209,7 +209,7 @@ def _phase(room: _Room, raw: RawFrame, disturbance: Disturbance, happening: bool
 
 def _judged(room: _Room, raw: RawFrame, estimate: Estimate, phase: Phase) -> StressFrame:
     """Return how far the pose of a frame is off: from where its picture was taken if the camera was carried there."""
-    unknown = StressFrame(estimate.verdict, np.nan, np.nan, phase)
+    unknown = StressFrame(estimate.verdict, np.nan, np.nan, phase, is_frozen=Weakness.FROZEN in estimate.weaknesses)
     if room.truth is None:
         return unknown
     time_ns = room.times_ns.get(raw.name, raw.timestamp_ns) if phase is Phase.ELSEWHERE else raw.timestamp_ns

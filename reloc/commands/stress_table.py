@@ -46,7 +46,7 @@ def print_table(results: Sequence[StressResult], descriptions: Mapping[str, str]
 
 def _cells(result: StressResult) -> list[str]:
     bluffs = f"[red bold]{result.bluffs}[/]" if result.bluffs else "0"
-    far = f" ({result.limited_far})" if result.limited_far else ""
+    far = f" ({result.frozen_far})" if result.frozen_far else ""
     known = np.isfinite(result.within)
     return [
         str(result.frames),
@@ -84,7 +84,7 @@ def _legend(results: Sequence[StressResult]) -> list[str]:
     lines = [
         "",
         f"within: believed and within {100 * GOOD_M:g} cm and {GOOD_DEG:g}°, of the frames with sight. "
-        f"bluffs: TRACKED (LIMITED) beyond {100 * BLUFF_M:g} cm or {BLUFF_DEG:g}°.",
+        f"bluffs: TRACKED or LIMITED beyond {100 * BLUFF_M:g} cm or {BLUFF_DEG:g}° (in brackets: LIMITED for a frozen image).",
         "noticed: frames still called TRACKED after sight was lost or the camera had jumped. "
         "back: number of the first frame with sight that is tracked and right.",
     ]

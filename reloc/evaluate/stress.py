@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reloc.estimate import Verdict
 from reloc.evaluate.trust import GOOD_DEG, GOOD_M
 
-# A pose beyond these that is called TRACKED is a bluff.
+# A pose beyond these that is believed is a bluff.
 BLUFF_M, BLUFF_DEG = 0.10, 10.0
 # How soon after sight is back the camera has to be tracked again.
 SOON_FRAMES = 5
@@ -39,6 +39,8 @@ class StressFrame:
     """Distance to the true position; NaN where the truth is not known."""
     rotation_deg: float
     phase: Phase
+    is_frozen: bool = False
+    """Whether it is said that the image has not changed for a while, and so may show where the camera was, not where it is."""
 
     @property
     def is_good(self) -> bool:
@@ -70,9 +72,9 @@ class StressResult:
     median_deg: float
     p95_deg: float
     bluffs: int
-    """Frames called TRACKED beyond 10 cm or 10°: what must never happen."""
-    limited_far: int
-    """Frames called LIMITED beyond 10 cm or 10°."""
+    """Frames called TRACKED or LIMITED beyond 10 cm or 10°, and not for a frozen image: what must never happen."""
+    frozen_far: int
+    """Frames called LIMITED beyond 10 cm or 10° that say that the image is frozen."""
     detected_after: tuple[int, ...]
     """For each incident that leaves nothing true to track by, how many frames were still called TRACKED."""
     recovered_after: tuple[int | None, ...]
@@ -107,8 +109,8 @@ def stress_result(name: str, trials: Sequence[Sequence[StressFrame]]) -> StressR
         p95_m=_percentile([frame.position_m for frame in believed], 95),
         median_deg=_percentile([frame.rotation_deg for frame in believed], 50),
         p95_deg=_percentile([frame.rotation_deg for frame in believed], 95),
-        bluffs=sum(frame.verdict is Verdict.TRACKED and frame.is_far for frame in frames),
-        limited_far=sum(frame.verdict is Verdict.LIMITED and frame.is_far for frame in frames),
+        bluffs=sum(frame.is_far and not frame.is_frozen for frame in believed),
+        frozen_far=sum(frame.is_far and frame.is_frozen for frame in believed),
         detected_after=tuple(count for trial in trials for count in _detections(trial)) if known else (),
         recovered_after=tuple(number for trial in trials for number in _recoveries(trial)) if known else (),
     )

@@ -196,13 +196,15 @@ class Accuracy:
     """Share 0..1 of the frames."""
     within_2cm_1deg: float
     within_2cm_2deg: float
+    beyond_5cm_5deg: int
+    """How many frames are believed, and further off than that."""
 
     @classmethod
     def of(cls, steps: Sequence[Step], truth: Trajectory) -> Accuracy:
         believed = [step for step in steps if step.tracked]
         if not believed:
             nothing = float("nan")
-            return cls(nothing, nothing, nothing, nothing, nothing, 0.0, 0.0, 0.0)
+            return cls(nothing, nothing, nothing, nothing, nothing, 0.0, 0.0, 0.0, 0)
         centimetres, degrees = errors(believed, truth)
 
         def within(most_cm: float, most_deg: float) -> float:
@@ -211,7 +213,8 @@ class Accuracy:
         median_cm, p95_cm, worst_cm = np.percentile(centimetres, [50, 95, 100]).tolist()
         median_deg, p95_deg = np.percentile(degrees, [50, 95]).tolist()
         tracked = len(believed) / len(steps)
-        return cls(median_cm, p95_cm, worst_cm, median_deg, p95_deg, tracked, within(2, 1), within(2, 2))
+        beyond = int(((centimetres > 5) | (degrees > 5)).sum())
+        return cls(median_cm, p95_cm, worst_cm, median_deg, p95_deg, tracked, within(2, 1), within(2, 2), beyond)
 
 
 def errors(steps: Sequence[Step], truth: Trajectory) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,7 +10,6 @@ import numpy as np
 
 from reloc.build import make_relocalizer
 from reloc.config import RelocConfig
-from reloc.estimate import Verdict
 from reloc.frame import RawFrame
 from reloc.geometry.calibration import load_calibration
 from reloc.geometry.lens import LensCamera
@@ -42,7 +41,6 @@ class Errors:
 
     cm: np.ndarray
     deg: np.ndarray
-    tracked: np.ndarray
     believed: np.ndarray
     """TRACKED, or LIMITED: by the occluder or the darkness that a disturbance is."""
 
@@ -50,9 +48,9 @@ class Errors:
         """The share of all frames that are believed and so near; a frame without a pose is a miss."""
         return float(np.mean(self.believed & (self.cm <= cm) & (self.deg <= deg)))
 
-    def tracked_beyond(self, cm: float, deg: float) -> int:
-        """How many frames claim to be TRACKED and are not even so near."""
-        return int(np.count_nonzero(self.tracked & ((self.cm > cm) | (self.deg > deg))))
+    def believed_beyond(self, cm: float, deg: float) -> int:
+        """How many frames have a pose that is believed, with whatever weakness, and are not even so near."""
+        return int(np.count_nonzero(self.believed & ((self.cm > cm) | (self.deg > deg))))
 
 
 @cache
@@ -77,10 +75,9 @@ def kitchen_errors(folder: Path, *, every: int = 1, first: int = 0, disturbance:
         for raw in source:
             estimate = relocalizer.step(raw)
             true = place.truth.pose(place.truth.nearest(raw.timestamp_ns))
-            verdict = estimate.verdict
-            rows.append((*distances(estimate.world_from_camera, true), verdict is Verdict.TRACKED, verdict.is_believed))
-    metres, radians, tracked, believed = np.array(rows).T
-    return Errors(100 * metres, np.degrees(radians), tracked.astype(bool), believed.astype(bool))
+            rows.append((*distances(estimate.world_from_camera, true), estimate.verdict.is_believed))
+    metres, radians, believed = np.array(rows).T
+    return Errors(100 * metres, np.degrees(radians), believed.astype(bool))
 
 
 def distances(a: SE3, b: SE3) -> tuple[float, float]:

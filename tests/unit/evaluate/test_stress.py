@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -16,19 +17,26 @@ def _frames(verdicts: list[Verdict], phase: Phase = USUAL, metres: float = 0.01,
 
 
 def test_a_run_without_incident_is_counted() -> None:
-    found = stress_result("none", [_frames([T, T, N, C]) + _frames([T], metres=0.11) + _frames([N], metres=0.2)])
+    far = [*_frames([T], metres=0.11), replace(_frames([N], metres=0.2)[0], is_frozen=True)]
+    found = stress_result("none", [_frames([T, T, N, C]) + far])
     assert (found.trials, found.frames) == (1, 6)
     assert (found.tracked, found.limited) == (0.5, pytest.approx(1 / 3))
     assert found.within == 0.5
-    assert (found.bluffs, found.limited_far) == (1, 1)
+    assert (found.bluffs, found.frozen_far) == (1, 1)
     # Of 1, 1, 1, 11 and 20 cm.
     assert found.median_m == pytest.approx(0.01)
     assert (found.detected_after, found.recovered_after) == ((), ())
     assert math.isnan(found.soon)
 
 
-def test_a_turned_pose_is_a_bluff_too() -> None:
-    assert stress_result("none", [_frames([T], degrees=10.5)]).bluffs == 1
+@pytest.mark.parametrize("verdict", [T, N])
+def test_a_turned_pose_and_one_with_a_weakness_are_bluffs_too(verdict: Verdict) -> None:
+    assert stress_result("none", [_frames([verdict], degrees=10.5)]).bluffs == 1
+
+
+@pytest.mark.parametrize("verdict", [C, R, L])
+def test_what_is_not_believed_is_no_bluff(verdict: Verdict) -> None:
+    assert stress_result("none", [_frames([verdict], degrees=10.5)]).bluffs == 0
 
 
 def test_a_covered_lens_is_noticed_and_overcome() -> None:
