@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -114,4 +115,12 @@ class SilhouetteConfig:
     """A pose is believed where intersection over union of map and mask is at least this."""
     model_error: Annotated[float, Ge(1)] = 16.0
     """Factor on the covariance that the misfit of the outlines gives, since a mesh that is too small all around fits all the same
-    (set on views of blackdog, odd and even; docs/silhouettes.md)."""
+    (set on made-up deformations of a mesh, checked on photographs; docs/silhouettes.md)."""
+    absorbed_misfit: Annotated[float, Gt(0)] = 0.04
+    """With one view, 1 − IoU at which that factor is twice as large: what of a wrong shape is left over says how much of it the
+    pose may have absorbed. Several views contradict one another, and what the pose cannot absorb counts by itself."""
+
+    def shape_factor(self, overlaps: Sequence[float]) -> float:
+        """Return the factor on the covariance for the overlaps (intersection over union) that all views have reached."""
+        absorbed = 1.0 - overlaps[0] if len(overlaps) == 1 else 0.0
+        return self.model_error * (1.0 + absorbed / self.absorbed_misfit)

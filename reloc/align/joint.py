@@ -13,7 +13,7 @@ from reloc.align.layers import Layers
 from reloc.align.linked import WeightedTerm
 from reloc.align.mask_problem import SECTORS
 from reloc.align.mask_views import MaskView
-from reloc.align.outline import Outline
+from reloc.align.outline import Outline, outline_of_rendering, overlap
 from reloc.align.problem import Unknowns
 from reloc.align.robust import robust_scale
 from reloc.align.silhouette import silhouette_term
@@ -84,5 +84,6 @@ def calibrated_outline(mask: Outline, rendering: Rendering, config: SilhouetteCo
     residuals = term.residuals(Unknowns.at(rendering.camera_from_world, np.empty(0)))
     scale = robust_scale(residuals)
     count = max(int(np.count_nonzero(~np.isnan(residuals))), 1)
-    variance = config.model_error * (scale**2 * count / SECTORS + _PIXEL_VARIANCE)
+    factor = config.shape_factor([overlap(mask, outline_of_rendering(rendering))])
+    variance = factor * (scale**2 * count / SECTORS + _PIXEL_VARIANCE)
     return WeightedTerm(term.clipped_at(max(config.clip_fine * scale, config.least_width_px)), 1 / variance)

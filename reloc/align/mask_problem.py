@@ -150,7 +150,7 @@ class MaskProblem:
             for term, view in zip(terms, views, strict=True)
             for part in term.sectors(SECTORS)
         ]
-        covariance = self._config.model_error * clustered_covariance(parts, _PIXEL_SIGMA)
+        covariance = self._config.shape_factor(look.overlaps) * clustered_covariance(parts, _PIXEL_SIGMA)
         size = float(np.exp(look.log_scale.sum()))
         return MaskAlignment(
             rig_from_world=look.rig_from_world,

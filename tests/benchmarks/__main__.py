@@ -18,6 +18,7 @@ NAMES = (
     "verdict",
     "castle",
     "silhouette",
+    "shapes",
     "localize",
     "batch",
     "evaluate",

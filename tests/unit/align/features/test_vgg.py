@@ -39,6 +39,50 @@ def test_the_layers_are_those_of_the_network_as_torch_builds_it(tmp_path: Path) 
     assert (features.layers, second.shape) == (("relu1_2", "relu2_1"), (128, 10, 15))
 
 
+# Where the convolutions stand among `features` of torchvision's vgg16 and vgg19, and their channels, block by block.
+LAYOUT = {
+    "vgg16": {64: (0, 2), 128: (5, 7), 256: (10, 12, 14), 512: (17, 19, 21, 24, 26, 28)},
+    "vgg19": {64: (0, 2), 128: (5, 7), 256: (10, 12, 14, 16), 512: (19, 21, 23, 25, 28, 30, 32, 34)},
+}
+
+
+def torchvision_state(name: str) -> dict[str, torch.Tensor]:
+    """A state dict with all keys and shapes of torchvision's network, numbers by chance; most of them the same, to be small."""
+    generator, before, state = torch.Generator().manual_seed(3), 3, {}
+    for channels, indices in LAYOUT[name].items():
+        for index in indices:
+            few = torch.randn((channels, before, 1, 1), generator=generator) * (2 / (9 * before)) ** 0.5
+            state[f"features.{index}.weight"] = few.expand(channels, before, 3, 3)
+            state[f"features.{index}.bias"] = torch.randn(channels, generator=generator) * 0.01
+            before = channels
+    for index, shape in ((0, (4096, 25088)), (3, (4096, 4096)), (6, (1000, 4096))):
+        state[f"classifier.{index}.weight"] = torch.zeros(1, 1).expand(shape)
+        state[f"classifier.{index}.bias"] = torch.zeros(shape[0])
+    return state
+
+
+@pytest.mark.parametrize(("name", "last"), [("vgg16", "relu5_3"), ("vgg19", "relu5_4")])
+def test_a_state_dict_as_torchvision_lays_it_out_is_taken_whole(name: str, last: str, tmp_path: Path) -> None:
+    state = torchvision_state(name)
+    torch.save(state, tmp_path / "vgg.pth")
+    convolutions = {index: channels for channels, indices in LAYOUT[name].items() for index in indices}
+    pools = {index + 2 for index in convolutions if index + 2 not in convolutions}
+    modules: list[nn.Module] = []
+    for index in range(max(convolutions) + 2):
+        before = state[f"features.{index}.weight"].shape[1] if index in convolutions else 0
+        between = nn.MaxPool2d(2, 2) if index in pools else nn.ReLU()
+        modules.append(nn.Conv2d(before, convolutions[index], 3, padding=1) if index in convolutions else between)
+    network = nn.Sequential(*modules)
+    network.load_state_dict({key.removeprefix("features."): value for key, value in state.items() if key[0] == "f"})
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = VggFeatures(name, str(tmp_path / "vgg.pth"), [last])(image)[0]
+        expected = network(((image - mean[:, None, None]) / deviation[:, None, None])[None])[0]
+    assert (found > 0).any()
+    torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize(("network", "count", "last"), [("vgg16", 13, "relu5_3"), ("vgg19", 16, "relu5_4")])
 def test_the_names_of_the_layers(network: str, count: int, last: str) -> None:
     names = layer_names(network)
