@@ -6,14 +6,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reloc.align.config import SilhouetteConfig
-from reloc.align.mask_aligner import MaskAligner, MaskAlignment
+from reloc.align.mask_aligner import MaskAligner
+from reloc.align.mask_problem import FrameMaskAligner, MaskAlignment
 from reloc.align.mask_views import MaskView, view_of_mask
+from reloc.aligners import make_mask_aligner
+from reloc.build import make_renderer
+from reloc.config import load_config
 from reloc.estimate import Outcome
 from reloc.frame import RawFrame
 from reloc.geometry.calibration import load_calibration
@@ -65,6 +70,26 @@ PAIR_COLUMNS = {
     "second": ".4f",
     "both": ".4f",
 }
+SOLVERS: tuple[tuple[str, tuple[str, ...], int], ...] = (
+    ("LM (default)", (), 20),
+    ("Adam, 306 px", ("align.solver=adam", "adam.width_px=320"), 20),
+    ("Adam, 153 px (default)", ("align.solver=adam",), 20),
+    ("Adam, 153 px, no aim", ("align.solver=adam", "silhouette.starts=0"), 20),
+    ("Adam, 77 px", ("align.solver=adam", "adam.width_px=80"), 20),
+)
+PYTORCH3D = "Adam, PyTorch3D, 77 px", ("align.solver=adam", "adam.width_px=80", "render.backend=pytorch3d"), 3
+"""The same as the one before, by SoftSilhouetteShader; of its starts the first ones."""
+SOLVER_COLUMNS = {
+    "solver": "",
+    "starts": "d",
+    "IoU ≥ 0.97": ".3f",
+    "median IoU": ".4f",
+    "median °": ".3f",
+    "p95 °": ".3f",
+    "median units": ".4f",
+    "steps": ".0f",
+    "ms (CPU)": ".0f",
+}
 SCALE_COLUMNS = {"views": "", "mesh": "", "scaled by": ".2f", "found": ".4f", "σ": ".4f", "off by %": ".2f", "mean IoU": ".4f"}
 
 
@@ -78,12 +103,13 @@ class Result:
     nees: float
     converged: bool
     cpu_ms: float
+    steps: int
 
 
 def main(*, quick: bool = False) -> Report:
     if not FOLDER.is_dir():
         return Report("Silhouettes", [], notes=[f"left out: there is no {FOLDER}"])
-    align([view(1)], truth(1), SE3.identity(), mesh())  # compiles the kernels
+    align([view(1)], truth(1), SE3.identity(), aligner(mesh()))  # compiles the kernels
     rows: list[list[Cell]] = []
     checks: list[Check] = []
     for name, numbers in (("odd (held out)", numbered(1)), ("even", numbered(0))):
@@ -96,6 +122,7 @@ def main(*, quick: bool = False) -> Report:
     pairs, ratios = two_views(10 if quick else 50)
     for what, ratio in ratios.items():
         checks.append(Check(f"two views: median of their error over that of the better one alone, {what}", ratio, 1.0, "at most"))
+    solvers = side_by_side(quick)
     scales = three_views(quick)
     worst = max(abs(float(one[5])) for one in scales)
     checks.append(Check("scale from three views: worst, %", worst, 2.0, "at most"))
@@ -107,18 +134,37 @@ def main(*, quick: bool = False) -> Report:
     tables = [
         Table("One view", COLUMNS, rows),
         Table("Two views with their true relative pose", PAIR_COLUMNS, pairs),
+        Table("Solvers: odd views, 10° and 10 %", SOLVER_COLUMNS, solvers),
         Table("Size of the mesh from three views", SCALE_COLUMNS, scales),
     ]
     return Report("Silhouettes: blackdog", tables, checks, notes)
 
 
-def single(numbers: Sequence[int], degrees: float, share: float, starts: int) -> list[Result]:
+def side_by_side(quick: bool) -> list[list[Cell]]:
+    """Align single views by all solvers, from the same starts."""
+    solvers = [*SOLVERS, PYTORCH3D] if find_spec("pytorch3d") is not None and not quick else list(SOLVERS)
+    rows: list[list[Cell]] = []
+    for name, settings, count in solvers:
+        config = load_config(None, list(settings))
+        made = make_mask_aligner(config, mesh(), make_renderer(config, mesh()))
+        align([view(1)], truth(1), SE3.identity(), made)  # compiles and loads
+        results = single(numbered(1), 10.0, 0.1, min(count, 4) if quick else count, made)
+        figures = row(name, 10.0, 0.1, results)
+        steps = float(np.median([one.steps for one in results]))
+        rows.append([name, len(results), *figures[3:5], *figures[6:9], steps, figures[10]])
+        say(" ".join(str(cell) for cell in rows[-1]))
+    return rows
+
+
+def single(
+    numbers: Sequence[int], degrees: float, share: float, starts: int, solver: FrameMaskAligner | None = None
+) -> list[Result]:
     """Align single views from as many starts, spread over them; the same ones on every run."""
     results = []
     for k in range(starts):
         number = numbers[k % len(numbers)]
         start = disturbed(truth(number), degrees, share, [k, number])
-        results.append(align([view(number)], start, truth(number).inverse(), mesh()))
+        results.append(align([view(number)], start, truth(number).inverse(), solver or aligner(mesh())))
     return results
 
 
@@ -134,9 +180,9 @@ def two_views(starts: int) -> tuple[list[list[Cell]], dict[str, float]]:
             start = disturbed(truth(first), 10.0, 0.1, [k, first, second])
             rig = [view(first), view(second, second_from_first)]
             # One alone: each from the same start, as its own camera sees it.
-            alone = align(rig[:1], start, truth(first).inverse(), mesh())
-            other = align([view(second)], start @ second_from_first.inverse(), truth(second).inverse(), mesh())
-            both = align(rig, start, truth(first).inverse(), mesh())
+            alone = align(rig[:1], start, truth(first).inverse(), aligner(mesh()))
+            other = align([view(second)], start @ second_from_first.inverse(), truth(second).inverse(), aligner(mesh()))
+            both = align(rig, start, truth(first).inverse(), aligner(mesh()))
             found.append((alone, other, both))
             for what, of_all in ratios.items():
                 of_all.append(getattr(both, what) / min(getattr(alone, what), getattr(other, what)))
@@ -165,9 +211,9 @@ def three_views(quick: bool) -> list[list[Cell]]:
     return rows
 
 
-def align(views: Sequence[MaskView], start: SE3, true_from_world: SE3, map_: TexturedMesh) -> Result:
+def align(views: Sequence[MaskView], start: SE3, true_from_world: SE3, solver: FrameMaskAligner) -> Result:
     begin = time.thread_time()
-    found: MaskAlignment = aligner(map_).align(views, start.inverse())
+    found: MaskAlignment = solver.align(views, start.inverse())
     cpu_ms = 1e3 * (time.thread_time() - begin)
     error = (found.rig_from_world @ true_from_world.inverse()).log()
     a, b = found.rig_from_world.inverse(), true_from_world.inverse()
@@ -178,6 +224,7 @@ def align(views: Sequence[MaskView], start: SE3, true_from_world: SE3, map_: Tex
         nees=float(error @ np.linalg.solve(found.covariance, error)),
         converged=found.outcome is Outcome.CONVERGED,
         cpu_ms=cpu_ms,
+        steps=found.iterations,
     )
 
 
