@@ -72,12 +72,16 @@ PAIR_COLUMNS = {
 }
 SOLVERS: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("LM (default)", (), 20),
-    ("Adam, 306 px", ("align.solver=adam", "adam.width_px=320"), 20),
-    ("Adam, 153 px (default)", ("align.solver=adam",), 20),
-    ("Adam, 153 px, no aim", ("align.solver=adam", "silhouette.starts=0"), 20),
-    ("Adam, 77 px", ("align.solver=adam", "adam.width_px=80"), 20),
+    ("Adam, 306 px", ("align.solver=adam", "adam.width_px=320"), 10),
+    ("Adam, 153 px (default)", ("align.solver=adam",), 10),
+    ("Adam, 153 px, no aim", ("align.solver=adam", "silhouette.starts=0"), 10),
+    ("Adam, 77 px", ("align.solver=adam", "adam.width_px=80"), 10),
 )
-PYTORCH3D = "Adam, PyTorch3D, 77 px", ("align.solver=adam", "adam.width_px=80", "render.backend=pytorch3d"), 3
+PYTORCH3D = (
+    "Adam, PyTorch3D, 77 px",
+    ("align.solver=adam", "adam.width_px=80", "render.backend=pytorch3d", "pytorch3d.faces_per_pixel=20"),
+    1,
+)
 """The same as the one before, by SoftSilhouetteShader; of its starts the first ones."""
 SOLVER_COLUMNS = {
     "solver": "",

@@ -21,7 +21,7 @@ from reloc.align.features.aligner import FeatureAligner
 from reloc.align.features.config import FeaturesConfig
 from reloc.align.keyframe import make_keyframe
 from reloc.align.layers import build_layers
-from reloc.aligners import make_aligner
+from reloc.aligners import make_aligner, renderer_of_views
 from reloc.build import make_renderer, make_undistorter
 from reloc.config import RelocConfig, load_config
 from reloc.frame import RawFrame
@@ -44,7 +44,7 @@ LIGHTS: dict[str, Effect | None] = {
     "colour cast": gain_bias((1.4, 1.0, 0.6)),
     "hard shadow": shadow(0.6, 0.4, 7.0),
 }
-LIGHTS_START = (0.04, 4.0)
+LIGHTS_STARTS = ((0.04, 4.0), (0.08, 8.0))
 NEAR_SHARE, NEAR_DEG = 0.01, 0.5
 """What counts as found: rough enough for every solver at its own resolution."""
 _VGG = ["features.network=vgg16", "features.weights=random"]
@@ -63,6 +63,7 @@ COLUMNS = {
 LIGHT_COLUMNS = {
     "scene": "",
     "light": "",
+    "start": "",
     "solver": "",
     "starts": "d",
     "found": ".2f",
@@ -131,6 +132,8 @@ class Solver:
     settings: tuple[str, ...] = ()
     make: Make = make_aligner
     views: int = 2
+    starts: int = 16
+    """How many are worth their time."""
 
 
 def _oriented(config: RelocConfig, mesh: TexturedMesh, renderer: Renderer) -> FrameAligner:
@@ -142,14 +145,14 @@ LM_RAW = Solver("LM, intensity", ("align.residual=intensity",))
 SOLVERS = [
     LM,
     LM_RAW,
-    Solver("LM, locally normalised + VGG16 (random)", tuple(_VGG)),
-    Solver("Adam, our shading, 240 px", ("align.solver=adam",), views=1),
-    Solver("Adam, our shading, 120 px", ("align.solver=adam", *_SMALL), views=1),
+    Solver("LM, locally normalised + VGG16 (random)", tuple(_VGG), starts=8),
+    Solver("Adam, our shading, 240 px", ("align.solver=adam",), views=1, starts=6),
+    Solver("Adam, our shading, 120 px", ("align.solver=adam", *_SMALL), views=1, starts=6),
 ]
 PYTORCH3D = Solver(
     "Adam, PyTorch3D, 120 px", ("align.solver=adam", *_SMALL, "render.backend=pytorch3d", "pytorch3d.faces=4000"), views=1
 )
-PYTORCH3D_STARTS = 2
+PYTORCH3D_STARTS = 1
 UNDER_LIGHTS = [
     LM_RAW,
     Solver("LM, intensity + VGG16 (random)", ("align.residual=intensity", "features.layers=[relu2_2]", *_VGG)),
@@ -166,16 +169,16 @@ def main(*, quick: bool = False) -> Report:
         return Report("Solvers", [], notes=[f"left out: there is no {DATA}"])
     rows: list[list[Cell]] = []
     for scene, solver, (share, degrees) in product(scenes, SOLVERS, STARTS[::2] if quick else STARTS):
-        rows.append(_row(scene, solver, share, degrees, 4 if quick else 12))
+        rows.append(_row(scene, solver, share, degrees, 4 if quick else solver.starts))
         say(str(rows[-1]))
     if find_spec("pytorch3d") is not None and not quick:
-        rows.append(_row(scenes[0], PYTORCH3D, *STARTS[0], PYTORCH3D_STARTS))
-        same = replace(SOLVERS[-1], name=f"{SOLVERS[-1].name}, the same starts")
-        rows.append(_row(scenes[0], same, *STARTS[0], PYTORCH3D_STARTS))
+        rows += with_pytorch3d(scenes)
     lights: list[list[Cell]] = []
-    for scene, (light, effect), solver in product(scenes, LIGHTS.items(), UNDER_LIGHTS):
-        ended = _run(scene, solver, *LIGHTS_START, 6 if quick else 16, effect)
-        lights.append([scene.name, light, solver.name, len(ended), *_figures(ended)[:2], _figures(ended)[4]])
+    for scene, (light, effect), start, solver in product(
+        scenes, LIGHTS.items(), LIGHTS_STARTS[: 1 if quick else 2], UNDER_LIGHTS
+    ):
+        ended = _run(scene, solver, *start, 6 if quick else 10, effect)
+        lights.append([scene.name, light, _named(*start), solver.name, len(ended), *_figures(ended)[:2], _figures(ended)[4]])
         say(str(lights[-1]))
     notes = [
         f"found: within {100 * NEAR_SHARE:g} % of the depth and {NEAR_DEG:g}°; medians are of those that were found",
@@ -184,6 +187,15 @@ def main(*, quick: bool = False) -> Report:
     ]
     tables = [Table("From how far, how near, at what cost", COLUMNS, rows), Table("Under changed light", LIGHT_COLUMNS, lights)]
     return Report("Solvers on the same photographs", tables, notes=notes)
+
+
+def with_pytorch3d(scenes: Sequence[Scene]) -> list[list[Cell]]:
+    """Descend through PyTorch3D's renderings, and through ours from the same starts."""
+    ours = replace(SOLVERS[-1], name=f"{SOLVERS[-1].name}, the same starts")
+    rows = [_row(scene, solver, *STARTS[0], PYTORCH3D_STARTS) for scene in scenes for solver in (PYTORCH3D, ours)]
+    for row in rows:
+        say(str(row))
+    return rows
 
 
 def _scenes() -> list[Scene]:
@@ -202,7 +214,11 @@ def _scenes() -> list[Scene]:
 
 def _row(scene: Scene, solver: Solver, share: float, degrees: float, starts: int) -> list[Cell]:
     ended = _run(scene, solver, share, degrees, starts, None)
-    return [scene.name, solver.name, f"{100 * share:.0f} %/{degrees:.0f}°", len(ended), *_figures(ended)]
+    return [scene.name, solver.name, _named(share, degrees), len(ended), *_figures(ended)]
+
+
+def _named(share: float, degrees: float) -> str:
+    return f"{100 * share:.0f} %/{degrees:.0f}°"
 
 
 def _figures(ended: Sequence[Ended]) -> list[float]:
@@ -216,8 +232,9 @@ def _figures(ended: Sequence[Ended]) -> list[float]:
 def _run(scene: Scene, solver: Solver, share: float, degrees: float, starts: int, effect: Effect | None) -> list[Ended]:
     """Align the scene's photographs in turn from random starts: the same ones for every solver and light."""
     config = load_config(None, [*scene.settings, *solver.settings])
-    renderer = scene.renderer if config.render.backend == "software" else make_renderer(config, scene.mesh)
-    aligner = solver.make(config, scene.mesh, renderer)
+    drawing = scene.renderer if config.render.backend == "software" else make_renderer(config, scene.mesh)
+    aligner = solver.make(config, scene.mesh, drawing)
+    renderer = renderer_of_views(config, drawing)
     ended = []
     # A first start, which compiles and loads, is not counted; those who take long pay little for that.
     for number in [*([0] if solver.views > 1 else []), *range(starts)]:
