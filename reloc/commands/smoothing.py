@@ -13,8 +13,8 @@ from reloc.config import RelocConfig
 from reloc.frame import RawFrame
 from reloc.motion import MotionModel
 from reloc.smooth.files import SmoothCounts, write_smoothed
-from reloc.smooth.rts import Seen
 from reloc.smooth.second_pass import second_pass
+from reloc.smooth.seen import Seen
 from reloc.smooth.walk import MakeRelocalizer
 from reloc.sources.derived import DerivedSource
 from reloc.sources.source import FrameSource

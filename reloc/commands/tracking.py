@@ -45,8 +45,8 @@ from reloc.node import RunResult, StopFlag, Tracker, run, stop_on_signals
 from reloc.relocalizer import Relocalizer
 from reloc.render.renderer import Renderer
 from reloc.sinks.sink import Sink
-from reloc.smooth.rts import Seen
 from reloc.smooth.second_pass import MeasurementSink
+from reloc.smooth.seen import Seen
 from reloc.smooth.walk import MakeRelocalizer
 from reloc.sources.open import open_source
 from reloc.sources.peek import peeked

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt
 
 
 @dataclass(frozen=True)
 class SmoothConfig:
     """`reloc track --smooth`: a second pass, backwards, once the recording has been tracked."""
 
-    noise_share: Annotated[float, Gt(0), Le(1)] = 0.25
-    """Share of the noise that the filter reckons with, on which the smoother does. A part of that noise is the map's own error,
-    which changes slowly; to smooth it away would round off how a hand moves (steps of 2.9 instead of 2.4 mm error in a room)."""
     run_up: Annotated[int, Ge(1)] = 3
     """Before the frames of a gap are walked through backwards, so many after it are, from which the velocity is learnt."""
     misses: Annotated[int, Ge(1)] = 5

@@ -10,7 +10,7 @@ the filter came out of a gap far from where the camera was.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,21 +19,15 @@ from reloc.estimate import Measurement
 from reloc.frame import NANOSECONDS_PER_SECOND
 from reloc.geometry.se3 import SE3
 from reloc.motion import MotionModel, MotionState
+from reloc.smooth.seen import Seen
+from reloc.smooth.shake import Shake
 
 Array = NDArray[np.float64]
 
 # Corrections of a tenth of a millimetre and of a hundredth of a degree are none.
 _CONVERGED = 1e-4
 _MOST_ROUNDS = 12
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A frame of the recording, and what its image says of the pose."""
-
-    timestamp_ns: int
-    measurement: Measurement | None
-    """None where it could not be aligned."""
+_NO_SHAKE = Shake()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +38,7 @@ class Smoothed:
     covariance: Array
     """(6, 6) for the left perturbation of `camera_from_world`."""
     spread: float
-    """The largest standard deviation of an axis that the motion leaves open, in median depths or radians."""
+    """The largest standard deviation of an axis that motion and shake leave open, in median depths or radians."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +51,25 @@ class _Linear:
     """(N, 12, 12)"""
 
 
-def smooth(frames: Sequence[Seen], model: MotionModel, gate: float) -> list[Smoothed | None]:
+def smooth(frames: Sequence[Seen], model: MotionModel, gate: float, shake: Shake = _NO_SHAKE) -> list[Smoothed | None]:
     """Return what is known of each frame between the first and the last that were aligned; None for the others.
 
     Where a camera was found again so far from where it could have got to that the normalised innovation squared is above
-    `gate`, it was carried there: nothing is inferred across, and the gap stays one.
+    `gate`, it was carried there: nothing is inferred across, and the gap stays one. What is smoothed is the lasting motion; as
+    far as a measurement is off it by `shake`, the camera really was there.
     """
     result: list[Smoothed | None] = [None] * len(frames)
-    for begin, states in _pieces(frames, model, gate):
-        piece = frames[begin : begin + len(states)]
-        result[begin : begin + len(states)] = _with_model_errors(piece, _smoothed(piece, states, model))
+    shaken = [_with_noise(frame, shake.path) for frame in frames]
+    for begin, states in _pieces(shaken, model, gate):
+        end = begin + len(states)
+        result[begin:end] = _poses(frames[begin:end], _smoothed(shaken[begin:end], states, model), shake)
     return result
+
+
+def _with_noise(frame: Seen, share: float) -> Seen:
+    """Return a frame whose measurement has another noise."""
+    seen = frame.measurement
+    return frame if seen is None else replace(frame, measurement=replace(seen, noise_covariance=share * seen.noise_covariance))
 
 
 def _pieces(frames: Sequence[Seen], model: MotionModel, gate: float) -> Iterator[tuple[int, list[MotionState]]]:
@@ -167,14 +169,33 @@ def _updated(expected: Array, spread: Array, about: MotionState, seen: Measureme
     return expected + gain @ innovation, kept @ spread @ kept.T + gain @ seen.noise_covariance @ gain.T
 
 
-def _with_model_errors(frames: Sequence[Seen], states: Sequence[MotionState]) -> list[Smoothed]:
-    """Add to each covariance the part of the measurements' errors that no smoothing averages out: that of the latest one."""
+def _poses(frames: Sequence[Seen], states: Sequence[MotionState], shake: Shake) -> list[Smoothed]:
+    """Return the poses of a piece: those of the lasting motion, shaken as measured.
+
+    To their covariances comes the part of the measurements' errors that no smoother averages out: that of the latest one.
+    """
     result: list[Smoothed] = []
     latest = frames[0].measurement
     for frame, state in zip(frames, states, strict=True):
         latest = frame.measurement or latest
         assert latest is not None
-        variances = np.diag(state.pose_covariance)
+        pose, covariance = _shaken(frame, state, shake, latest.noise_covariance)
+        variances = np.diag(covariance)
         spread = float(np.sqrt(max(variances[:3].max() / latest.depth**2, variances[3:].max())))
-        result.append(Smoothed(state.camera_from_world, state.pose_covariance + latest.model_covariance, spread))
+        result.append(Smoothed(pose, covariance + latest.model_covariance, spread))
     return result
+
+
+def _shaken(frame: Seen, state: MotionState, shake: Shake, noise: Array) -> tuple[SE3, Array]:
+    """Return pose and covariance (6, 6) of a frame, given the lasting motion: its measurement says how it was shaken.
+
+    With x the motion, y = x + s + n its measurement, shake s of variance S and noise n of variance N: E[s | x, y] = f (y − x) and
+    Var[s | x, y] = f N for f = S / (S + N).
+    """
+    covariance = shake.scale * state.pose_covariance
+    if frame.measurement is None:
+        return state.camera_from_world, covariance + shake.size * noise
+    followed = shake.followed
+    off = (frame.measurement.camera_from_world @ state.camera_from_world.inverse()).log()
+    pose = (SE3.exp(followed * off) @ state.camera_from_world).normalized()
+    return pose, (1 - followed) ** 2 * covariance + followed * noise

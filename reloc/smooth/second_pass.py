@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
-from reloc.estimate import Estimate, Measurement
+from reloc.estimate import Estimate
 from reloc.geometry.camera import PinholeCamera
 from reloc.motion import MotionModel
 from reloc.smooth.config import SmoothConfig
-from reloc.smooth.rts import Seen, Smoothed, smooth
+from reloc.smooth.rts import Smoothed, smooth
+from reloc.smooth.seen import Seen
+from reloc.smooth.shake import shake_of
 from reloc.smooth.walk import Found, MakeRelocalizer, guessed, walked_back, with_found, worth_a_try
 from reloc.sources.source import FrameSource, SourceInfo
 
@@ -64,21 +66,13 @@ def second_pass(
         with reopen("walking back") as source:
             found |= walked_back(source, frames, make, config)
     known = with_found(frames, found)
-    smoothed = smooth(_weighted(known, config), model, gate)
+    shake = shake_of(known, model, gate)
+    smoothed = smooth(known, model, gate, shake)
     if any(worth_a_try(frame, guess, config) for frame, guess in zip(known, smoothed, strict=True)):
         with reopen("aligning anew") as source:
             found |= guessed(source, known, smoothed, make, gate, config)
-        smoothed = smooth(_weighted(with_found(frames, found), config), model, gate)
+        smoothed = smooth(with_found(frames, found), model, gate, shake)
     return SecondPass(found, smoothed)
-
-
-def _weighted(frames: Sequence[Seen], config: SmoothConfig) -> list[Seen]:
-    """Return the frames with the share of the measurements' noise that the smoother reckons with."""
-
-    def quieter(one: Measurement) -> Measurement:
-        return replace(one, noise_covariance=config.noise_share * one.noise_covariance)
-
-    return [f if f.measurement is None else replace(f, measurement=quieter(f.measurement)) for f in frames]
 
 
 def _has_gap(frames: Sequence[Seen]) -> bool:

@@ -15,7 +15,8 @@ from reloc.geometry.se3 import SE3
 from reloc.relocalizer import Relocalizer
 from reloc.sinks.frames_jsonl import frame_record
 from reloc.smooth.config import SmoothConfig
-from reloc.smooth.rts import Seen, Smoothed
+from reloc.smooth.rts import Smoothed
+from reloc.smooth.seen import Seen
 
 MakeRelocalizer = Callable[[SE3], Relocalizer]
 """Makes a relocalizer that expects its first frame near a pose camera_from_world."""

@@ -11,7 +11,8 @@ from filterpy.kalman import KalmanFilter
 from reloc.estimate import Measurement
 from reloc.geometry.se3 import SE3
 from reloc.motion import MotionModel, MotionState
-from reloc.smooth.rts import Seen, Smoothed, smooth
+from reloc.smooth.rts import Smoothed, smooth
+from reloc.smooth.seen import Seen
 from tests.scenes import ANYWHERE
 from tests.tolerances import ALGEBRA, FADED_GAP, LINEARISED, SOLVED, TINY_MOTION
 from tests.unit.test_motion import (
