@@ -125,7 +125,6 @@ def assess(
     condition = _condition(alignment.information, depth)
     quality = Quality(
         inlier_share=alignment.inlier_share,
-        correlation=alignment.correlation,
         coverage=coverage,
         visible_share=alignment.visible_share,
         condition=condition,
@@ -135,7 +134,7 @@ def assess(
     )
     # Each factor of e beyond the gate makes a pose e times less likely.
     surprise = max(0.0, math.log(nis / config.nis)) if nis > config.nis else 0.0
-    evidence = config.correlation * alignment.correlation + config.regions * view.best_regions - config.evidence
+    evidence = config.correlation * view.correlation + config.regions * view.best_regions - config.evidence
     doubt = surprise + (0.0 if support is None else config.evidence_anew)
     factors = {
         "rendering and image do not agree": _logistic(evidence - doubt),
@@ -151,7 +150,7 @@ def assess(
     believed = score >= (config.tracked_score if steady or support is not None else config.regained_score)
     reason = "" if believed else min(factors, key=lambda name: factors[name])
     scatter = residual_covariance(alignment)
-    doubtful = score < config.regained_score or alignment.correlation < config.fallen_share * correlation_before
+    doubtful = score < config.regained_score or view.correlation < config.fallen_share * correlation_before
     return Assessment(score, believed, doubtful, reason, config.noise_inflation * scatter, config.model_error * scatter, quality)
 
 

@@ -79,7 +79,7 @@ class Quality:
     inlier_share: float
     """Share 0..1 of the points in view whose residual lies inside the robust width."""
     correlation: float
-    """Pearson correlation −1..1 between rendering and image over the points in view."""
+    """Pearson correlation −1..1 between rendering and image over the points in view that the sensor did not cut off."""
     coverage: float
     """Share 0..1 of the image that the map covers, as seen from the keyframe."""
     visible_share: float

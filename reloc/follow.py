@@ -121,7 +121,7 @@ class Follower:
                 lost=False,
                 misses=0,
                 weaknesses=weak,
-                correlation=attempt.alignment.correlation,
+                correlation=attempt.assessment.quality.correlation,
             )
             return found, Said(Verdict.LIMITED if weak else Verdict.TRACKED, in_words(weak, quality), weak)
         reason = "; ".join(filter(None, (attempt.assessment.reason, in_words(weak, quality))))

@@ -211,6 +211,7 @@ class RigRelocalizer:
             pose, first = alignment.camera_from_world, sights[0]
             seen, black = alignment.inlier_share, self._configs.weakness.black
             view = measure_view(first.frame, first.layers, lead, first.camera_from_rig @ pose, seen, black)
+            view = replace(view, correlation=alignment.correlation)  # of all cameras, not of the first alone
             nis = math.nan
             if predicted is not None:
                 covariance = self._configs.assess.noise_inflation * residual_covariance(alignment)

@@ -27,6 +27,11 @@ _AGREES = 0.3
 one over the root of its 70 points."""
 _LEAST_LIT = 0.01
 """An image of which less than this share is lit shows nothing."""
+_LIMITS = (0.001, 0.99)
+"""Up to and from here the sensor has cut off what was there: blocked light, and highlights, which JPEG leaves a little below
+white. What is only dark still shows the map."""
+_FEWEST_TO_CORRELATE = 30
+"""With fewer points that are not cut off an image agrees with nothing."""
 _BEST = 5
 """How many regions must agree for a pose to be believed: a quarter of the image."""
 
@@ -35,6 +40,8 @@ _BEST = 5
 class View:
     """What was measured of a view."""
 
+    correlation: float
+    """Pearson correlation −1..1 of rendering and image over the points in view that the sensor did not cut off; 0 without any."""
     sharpness: float
     """Gradient over contrast of the image, in shares of the rendering's, the lesser of both directions; NaN without points."""
     unlit_share: float
@@ -75,12 +82,14 @@ def measure_view(
         samples.pixel,
         black,
         _SHAPE,
+        _LIMITS,
         sums.spread,
         sums.slope,
         sums.region,
     )
-    hidden_share, best = _regions(sums)
+    hidden_share, best = _regions(sums, seen)
     return View(
+        correlation=_correlation(sums),
         sharpness=_sharpness(sums) if seen else np.nan,
         unlit_share=1.0 - lit / seen if seen else 1.0,
         occluded_share=hidden_share,
@@ -98,7 +107,8 @@ class _Sums:
     slope: Array
     """(2, 2, 2) of the gradients of image and rendering along u and v: number, sum of squares."""
     region: Array
-    """(R, 7): number, sums of rendering and image, of their squares, and of their product; how many are lit."""
+    """(R, 7) of the points that are not cut off: number, sums of rendering and image, of their squares, and of their product; how
+    many are lit."""
 
     @classmethod
     def zero(cls, channels: int) -> _Sums:
@@ -107,7 +117,7 @@ class _Sums:
 
 
 @njit(cache=True, nogil=True)
-def _add_up(image, luminance, value, gradient, residual, pixel, black, shape, spread, slope, region):  # type: ignore[no-untyped-def]
+def _add_up(image, luminance, value, gradient, residual, pixel, black, shape, limits, spread, slope, region):  # type: ignore[no-untyped-def]
     """Add to the arrays of `_Sums` what is found at the pixels nearest to the points.
 
     Args:
@@ -119,6 +129,7 @@ def _add_up(image, luminance, value, gradient, residual, pixel, black, shape, sp
         pixel: (N, 2) where they are.
         black: Intensities up to this are black, and as close to 1 burnt out.
         shape: Rows and columns of regions.
+        limits: Intensities up to and from which the sensor has cut off what was there.
         spread: See `_Sums`.
         slope: See `_Sums`.
         region: See `_Sums`.
@@ -146,6 +157,10 @@ def _add_up(image, luminance, value, gradient, residual, pixel, black, shape, sp
             _add_square(slope[0, 1], (image[row + 1, column, c] - image[row - 1, column, c]) / 2)
             _add_square(slope[1, 0], gradient[i, c, 0])
             _add_square(slope[1, 1], gradient[i, c, 1])
+        is_lit = black < luminance[row, column] < 1 - black
+        lit += is_lit
+        if not limits[0] < luminance[row, column] < limits[1]:
+            continue
         here = region[row * shape[0] // height * shape[1] + column * shape[1] // width]
         here[0] += 1
         here[1] += wanted
@@ -153,9 +168,7 @@ def _add_up(image, luminance, value, gradient, residual, pixel, black, shape, sp
         here[3] += wanted * wanted
         here[4] += found * found
         here[5] += wanted * found
-        if black < luminance[row, column] < 1 - black:
-            here[6] += 1
-            lit += 1
+        here[6] += is_lit
     return seen, lit
 
 
@@ -187,20 +200,26 @@ def _sharpness(sums: _Sums) -> float:
     return float(shares.min())
 
 
-def _regions(sums: _Sums) -> tuple[float, float]:
-    """Return which share of the points lies in regions that do not agree, and how well the best regions do.
+def _regions(sums: _Sums, seen: int) -> tuple[float, float]:
+    """Return which share of the points that are `seen` lies in regions that do not agree, and how well the best regions do.
 
     What is dark or burnt out shows nothing else than the map.
     """
     count, lit = sums.region[:, 0], sums.region[:, 6]
     judged = count >= _FEWEST
     if not judged.any():
-        return np.nan, 0.0
+        return 0.0 if seen else np.nan, 0.0
     correlations = _correlations(sums.region)
     hidden = judged & (correlations < _AGREES)
     # Fewer regions than were to be averaged: what is missing agrees with nothing.
     best = np.sort(correlations[judged])[-_BEST:].sum() / _BEST
-    return float(lit[hidden].sum() / count.sum()), float(best)
+    return float(lit[hidden].sum() / seen), float(best)
+
+
+def _correlation(sums: _Sums) -> float:
+    """Return Pearson's correlation over all regions."""
+    total = sums.region.sum(axis=0, keepdims=True)
+    return float(_correlations(total)[0]) if total[0, 0] >= _FEWEST_TO_CORRELATE else 0.0
 
 
 def _correlations(region: Array) -> Array:

@@ -104,12 +104,14 @@ def stress(
     """Track a recording under every disturbance there is, and print how it went.
 
     Light that changes, shadows, blur, noise, occluders, a covered lens, a frozen image, a camera that is carried elsewhere,
-    frames that do not come. Errors need true poses; without them only the verdicts are counted. Ends with 3 if a frame was
-    called TRACKED that is off by more than 10 cm or 10°.
+    frames that do not come. A camera that is carried elsewhere is looked for among known views of the map; without an index of
+    them one is made, once (places.use=never: it is only looked for where it was). Errors need true poses; without them only the
+    verdicts are counted. Ends with 3 if a frame was called TRACKED that is off by more than 10 cm or 10°.
     """
     names = _wanted(only)
     announce_compilation()
-    room = _enter(source, map_, camera, init, index, groundtruth, every, configuration(config, settings))
+    carried = any(DISTURBANCES[name].carries for name in names)
+    room = _enter(source, map_, camera, init, index, groundtruth, every, configuration(config, settings), carried=carried)
     results = []
     with counting_bar(sum(_trials(name, trials) for name in names), "disturbances") as show:
         done = 0
@@ -152,8 +154,10 @@ def _enter(
     groundtruth: Path | None,
     every: int,
     config: RelocConfig,
+    *,
+    carried: bool,
 ) -> _Room:
-    """Read and prepare what all runs share."""
+    """Read and prepare what all runs share, with known views of the map if the camera is `carried` somewhere."""
     with open_source(source, every=every) as recorded:
         if recorded.info.live:
             raise ConfigError("a live camera cannot be tracked twice: give a recording")
@@ -173,7 +177,7 @@ def _enter(
         lens,
         renderer,
         make_undistorter(config, lens),
-        find_places(config, mesh, mesh_file, renderer, index, needed=start is None),
+        find_places(config, mesh, mesh_file, renderer, index, needed=start is None or (carried and config.places.use != "never")),
         start,
         times_ns,
         None if brought is None else load_groundtruth(brought),

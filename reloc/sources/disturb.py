@@ -67,6 +67,8 @@ class Disturbance:
     """Whether its incident leaves nothing to track by."""
     repeats: bool = False
     """Whether another seed is another trial: an incident at another time."""
+    carries: bool = False
+    """Whether it takes the camera where only the whole map can be searched for it."""
 
 
 def disturbed(source: FrameSource, name: str, seed: int = 0) -> FrameSource:
@@ -213,6 +215,7 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType(
             "the camera is carried elsewhere for a fifth of the recording",
             partial(kidnapped, duration=0.2, shift=0.4),
             repeats=True,
+            carries=True,
         ),
         # Frames that do not come.
         "dropped": Disturbance("30 % of the frames are dropped at random", partial(dropped, share=0.3)),

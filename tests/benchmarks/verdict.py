@@ -193,8 +193,8 @@ def _aligned(place: Place, frame: Frame, true: SE3, offset: Array) -> Sample:
     pose = found.camera_from_world
     metres = float(np.linalg.norm(pose.inverse().translation - true.inverse().translation))
     right = metres <= max(RIGHT_M, 0.01 * depth) and np.degrees(rotation_angle(pose, true)) <= RIGHT_DEG
-    regions = measure_view(frame, layers, keyframe, pose, found.inlier_share, 0.03).best_regions
-    return Sample(place.name, bool(right), found.correlation, regions, found.visible_share)
+    view = measure_view(frame, layers, keyframe, pose, found.inlier_share, 0.03)
+    return Sample(place.name, bool(right), view.correlation, view.best_regions, found.visible_share)
 
 
 def fitted(samples: Sequence[Sample]) -> Array:

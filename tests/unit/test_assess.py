@@ -36,10 +36,10 @@ GOOD = Alignment(
     residual=0.2,
     inlier_share=0.9,
     visible_share=0.95,
-    correlation=0.85,
+    correlation=np.nan,
     exposure=Exposure(np.ones(1), np.zeros(1)),
 )
-VIEW = View(sharpness=0.8, unlit_share=0.0, occluded_share=0.0, best_regions=0.9, points=1200)
+VIEW = View(correlation=0.85, sharpness=0.8, unlit_share=0.0, occluded_share=0.0, best_regions=0.9, points=1200)
 OPEN = "the view leaves a direction of motion undetermined"
 shares, correlations = st.floats(0, 1), st.floats(-1, 1)
 
@@ -53,7 +53,7 @@ def judged(
 def with_evidence(logit: float) -> tuple[Alignment, View]:
     """What is worth so much more evidence than a score of one half asks for."""
     regions = (CONFIG.evidence + logit - CONFIG.correlation * 0.5) / CONFIG.regions
-    return replace(GOOD, correlation=0.5), replace(VIEW, best_regions=regions)
+    return GOOD, replace(VIEW, correlation=0.5, best_regions=regions)
 
 
 def score_of(logit: float, nis: float = 5.0, support: int | None = None) -> float:
@@ -79,7 +79,6 @@ def test_the_quality_holds_what_was_measured() -> None:
 @pytest.mark.parametrize(
     ("alignment", "coverage", "reason"),
     [
-        (replace(GOOD, correlation=-0.3), 0.9, "rendering and image do not agree"),
         (replace(GOOD, visible_share=0.02), 0.9, "too little of the mapped surface is in view"),
         (GOOD, 0.005, "the map covers too little of the image"),
         (replace(GOOD, information=np.diag([1e6, 1e6, 1e-3, 4e6, 4e6, 4e6])), 0.9, OPEN),
@@ -95,6 +94,11 @@ def test_each_fault_alone_is_named(alignment: Alignment, coverage: float, reason
     assert found.score < 0.5
 
 
+def test_a_rendering_that_does_not_agree_is_named() -> None:
+    found = judged(view=replace(VIEW, correlation=-0.3))
+    assert (found.believed, found.reason) == (False, "rendering and image do not agree")
+
+
 @pytest.mark.parametrize("outcome", [Outcome.CONVERGED, Outcome.MAX_ITERATIONS, Outcome.DIVERGED])
 def test_a_solver_that_stopped_early_may_still_be_right(outcome: Outcome) -> None:
     assert judged(replace(GOOD, outcome=outcome)).believed
@@ -104,7 +108,8 @@ def test_a_solver_that_stopped_early_may_still_be_right(outcome: Outcome) -> Non
 def test_the_score_is_a_share_and_decides(
     correlation: float, regions: float, visible: float, coverage: float, nis: float
 ) -> None:
-    alignment, view = replace(GOOD, correlation=correlation, visible_share=visible), replace(VIEW, best_regions=regions)
+    alignment = replace(GOOD, visible_share=visible)
+    view = replace(VIEW, correlation=correlation, best_regions=regions)
     found = judged(alignment, coverage, nis, view=view)
     assert 0 <= found.score <= 1
     assert found.believed == (found.score >= CONFIG.tracked_score)
@@ -114,9 +119,9 @@ def test_the_score_is_a_share_and_decides(
 @given(correlations, correlations)
 def test_more_agreement_never_lowers_the_score(a: float, b: float) -> None:
     low, high = sorted((a, b))
-    assert judged(replace(GOOD, correlation=low)).score <= judged(replace(GOOD, correlation=high)).score
-    low_view, high_view = (replace(VIEW, best_regions=value) for value in (low, high))
-    assert judged(view=low_view).score <= judged(view=high_view).score
+    for measure in ("correlation", "best_regions"):
+        low_view, high_view = (replace(VIEW, **{measure: value}) for value in (low, high))
+        assert judged(view=low_view).score <= judged(view=high_view).score
 
 
 @given(st.floats(-5, 5))
@@ -125,8 +130,7 @@ def test_the_score_is_the_logistic_law_of_the_evidence(logit: float) -> None:
 
 
 def test_a_pose_of_which_a_part_is_hidden_is_believed_and_one_that_fits_nowhere_is_not() -> None:
-    half_hidden = judged(replace(GOOD, correlation=0.35), view=replace(VIEW, best_regions=0.8))
-    nowhere = judged(replace(GOOD, correlation=0.35), view=replace(VIEW, best_regions=0.4))
+    half_hidden, nowhere = (judged(view=replace(VIEW, correlation=0.35, best_regions=best)) for best in (0.8, 0.4))
     assert (half_hidden.believed, nowhere.believed) == (True, False)
 
 
@@ -199,7 +203,7 @@ def test_a_fall_of_the_correlation_is_doubted_but_believed() -> None:
     def after(before: float) -> Assessment:
         return assess(GOOD, VIEW, 0.9, DEPTH, 5.0, CONFIG, correlation_before=before)
 
-    steady, fallen = after(GOOD.correlation / CONFIG.fallen_share - 0.01), after(GOOD.correlation / CONFIG.fallen_share + 0.01)
+    steady, fallen = after(VIEW.correlation / CONFIG.fallen_share - 0.01), after(VIEW.correlation / CONFIG.fallen_share + 0.01)
     assert [(one.doubtful, one.believed) for one in (steady, fallen)] == [(False, True), (True, True)]
     assert judged().doubtful is False
 

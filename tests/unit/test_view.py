@@ -16,7 +16,7 @@ from reloc.geometry.lens import LensCamera, LensModel
 from reloc.geometry.se3 import SE3
 from reloc.render.software import SoftwareRenderer
 from reloc.undistort import Undistorter
-from reloc.view import View, _add_up, _regions, _sharpness, _Sums, measure_view, surprise_share
+from reloc.view import View, _add_up, _correlation, _regions, _sharpness, _Sums, measure_view, surprise_share
 from tests.scenes import painted_corner, photograph_of_the_corner, view_of_the_corner
 from tests.tolerances import FLOAT32_RATIO
 
@@ -47,6 +47,7 @@ def test_at_its_pose_a_photograph_is_sharp_lit_and_agrees_everywhere() -> None:
     assert found.sharpness == pytest.approx(1.0, abs=0.06)
     assert (found.unlit_share, found.occluded_share) == (0, 0)
     assert found.best_regions > 0.95
+    assert found.correlation > 0.95
     assert found.points == pytest.approx(0.5 * len(_keyframe().references[0][Kind.LOCAL]), rel=0.02)
 
 
@@ -77,6 +78,17 @@ def test_black_and_burnt_out_images_are_not_lit_and_show_nothing_else(gain: floa
     found = _seen(gain * _photograph() + bias)
     assert found.unlit_share > 0.95
     assert found.occluded_share < 0.05
+
+
+def test_what_the_sensor_cuts_off_does_not_count_against_the_rest() -> None:
+    # Twice the light: a quarter of the points is white.
+    burnt = 2 * _photograph()
+    found = _seen(burnt)
+    assert 0.2 < found.unlit_share < 0.7
+    assert found.best_regions > 0.8
+    astray = _seen(np.ascontiguousarray(burnt[::-1, ::-1]))
+    assert found.correlation > 0.6 > 0.1 > astray.correlation
+    assert _seen(np.ones((120, 160, 3))).correlation == 0
 
 
 def test_half_an_image_in_the_dark_is_half_unlit() -> None:
@@ -115,10 +127,11 @@ def test_the_sums_are_what_arrays_say(channels: int) -> None:
     residual = image[row, column] - value
     residual[::7, 0] = np.nan
     luminance = np.where(np.arange(80) < 48, np.float32(0.01), image.mean(axis=2))
+    luminance[20:26] = 1.0
 
     sums = _Sums.zero(channels)
     arrays = image, luminance, value, gradient, residual, pixel
-    count, lit = _add_up(*arrays, 0.03, (4, 5), sums.spread, sums.slope, sums.region)
+    count, lit = _add_up(*arrays, 0.03, (4, 5), (0.001, 0.99), sums.spread, sums.slope, sums.region)
 
     seen = ~np.isnan(residual).any(axis=1)
     shown = seen & (luminance[row, column] > 0.03) & (luminance[row, column] < 0.97)
@@ -130,9 +143,11 @@ def test_the_sums_are_what_arrays_say(channels: int) -> None:
 
     region = row * 4 // 60 * 5 + column * 5 // 80
     wanted, found = value.mean(axis=1), image[row, column].mean(axis=1)
-    correlation = [np.corrcoef(wanted[seen & (region == k)], found[seen & (region == k)])[0, 1] for k in range(20)]
+    whole = seen & (luminance[row, column] < 0.99)
+    correlation = [np.corrcoef(wanted[whole & (region == k)], found[whole & (region == k)])[0, 1] for k in range(20)]
     hidden = np.isin(region, np.flatnonzero(np.array(correlation) < 0.3))
-    assert _regions(sums) == pytest.approx(
+    assert _correlation(sums) == pytest.approx(np.corrcoef(wanted[whole], found[whole])[0, 1], rel=FLOAT32_RATIO)
+    assert _regions(sums, count) == pytest.approx(
         ((hidden & shown).sum() / seen.sum(), np.mean(sorted(correlation)[-5:])), rel=FLOAT32_RATIO
     )
     assert (hidden & shown).any()

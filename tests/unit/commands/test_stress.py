@@ -44,8 +44,18 @@ def test_the_table_is_for_people(made_recording: Path) -> None:
 
 
 def test_incidents_are_tried_as_often_as_asked_and_what_lasts_once(made_recording: Path) -> None:
-    result = _stress(made_recording, "--only", "kidnapped", "--only", "none", "--trials", 2, "--every", 4, "--json")
+    nowhere = ("--set", "places.use=never")
+    result = _stress(made_recording, "--only", "kidnapped", "--only", "none", "--trials", 2, "--every", 4, "--json", *nowhere)
     assert [(one["name"], one["trials"]) for one in json.loads(result.stdout)] == [("kidnapped", 2), ("none", 1)]
+    assert "known views" not in result.stderr
+
+
+def test_where_a_camera_is_carried_elsewhere_the_map_is_indexed_once(made_recording: Path, tmp_path: Path) -> None:
+    few = ("--set", "places.views=4", "--every", 2, "--json", "--out", tmp_path)
+    first, second = (_stress(made_recording, "--only", "kidnapped", *few) for _ in range(2))
+    assert "4 known views" in first.stderr
+    assert "known views" not in second.stderr
+    assert "known views" not in _stress(made_recording, "--only", "none", *few).stderr
 
 
 def test_without_a_ground_truth_the_verdicts_are_counted(made_recording: Path) -> None:
