@@ -24,6 +24,7 @@ reloc align photo.jpg --mask object.png --map object.glb --camera phone.yaml --i
 reloc align --rig rig.yaml --mask left=l.png --mask right=r.png --map object.obj --init "0 0 -2 0 0 0 1" --refine-scale
 reloc align photo.jpg --map hall.obj --camera phone.yaml --init "0 0 1.2 0 0 0 1" --animate fit.gif --stages fit.png
 reloc align photo.jpg --map hall.obj --camera phone.yaml --init "0 0 1.2 0 0 0 1" --set align.solver=adam
+reloc align --mask dog.png --map dog.obj --camera phone.yaml --init "0 0 -2 0 0 0 1" --set align.solver=adam --animate fit.gif
 """
 
 ImageArgument = Annotated[str | None, typer.Argument(metavar="IMAGE", help="The image; may be left out where there is a mask.")]

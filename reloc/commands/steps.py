@@ -25,7 +25,7 @@ def announce_cost(config: RelocConfig, renderer: Renderer, lens: LensCamera, wor
     from reloc.render.pytorch3d.cost import seconds_a_picture
 
     camera, pose = _drawn_camera(config, lens), world_from_camera.inverse()
-    _say(config, camera, seconds_a_picture(lambda small: renderer.render(small, pose), camera))
+    _say(config, camera, seconds_a_picture(lambda small: renderer.render(small, pose), camera), "pytorch3d.faces")
 
 
 def announce_mask_cost(config: RelocConfig, mesh: TexturedMesh, mask: MaskView, camera_from_world: SE3) -> None:
@@ -38,22 +38,23 @@ def announce_mask_cost(config: RelocConfig, mesh: TexturedMesh, mask: MaskView, 
 
     camera, pose = mask.at_most(config.adam.width_px).camera, torch.from_numpy(camera_from_world.matrix)
     soft = make_soft_renderer(config, mesh, SoftwareRenderer(mesh))
-    _say(config, camera, seconds_a_picture(lambda small: soft.alpha(small, pose), camera))
+    _say(config, camera, seconds_a_picture(lambda small: soft.alpha(small, pose), camera), "pytorch3d.faces_per_pixel")
 
 
-def _say(config: RelocConfig, camera: PinholeCamera, seconds: float) -> None:
+def _say(config: RelocConfig, camera: PinholeCamera, seconds: float, setting: str) -> None:
     from reloc.render.torch_surface import chosen_device
 
-    print(f"{_cost(config, camera, seconds)} ({chosen_device(config.pytorch3d.device)})", file=sys.stderr, flush=True)
+    print(f"{_cost(config, camera, seconds, setting)} ({chosen_device(config.pytorch3d.device)})", file=sys.stderr, flush=True)
 
 
-def _cost(config: RelocConfig, camera: PinholeCamera, seconds: float) -> str:
+def _cost(config: RelocConfig, camera: PinholeCamera, seconds: float, setting: str) -> str:
+    """Return what pictures and steps will take; `setting` makes them cheaper."""
     picture = f"PyTorch3D takes about {seconds:.2g} s for a picture of {camera.width} × {camera.height} pixels"
     if config.align.solver != "adam":
         return picture
     # A step also goes the way back, which takes about as long again.
     most = _duration(2 * seconds * config.adam.steps)
-    return f"{picture}: up to {most} for {config.adam.steps} steps; adam.width_px, adam.steps and pytorch3d.faces make it less"
+    return f"{picture}: up to {most} for {config.adam.steps} steps; adam.width_px, adam.steps and {setting} make it less"
 
 
 def _duration(seconds: float) -> str:

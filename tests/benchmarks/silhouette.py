@@ -123,6 +123,10 @@ def main(*, quick: bool = False) -> Report:
             if degrees == 10.0:
                 checks += limits(name, results)
             say(" ".join(str(cell) for cell in rows[-1]))
+    wrong = aligner(mesh("mesh_raw.obj"))
+    for name, numbers in (("odd, mesh_raw.obj", numbered(1)), ("even, mesh_raw.obj", numbered(0))):
+        rows.append(row(name, 10.0, 0.1, single(numbers, 10.0, 0.1, 7 if quick else 21, wrong)))
+        say(" ".join(str(cell) for cell in rows[-1]))
     pairs, ratios = two_views(10 if quick else 50)
     for what, ratio in ratios.items():
         checks.append(Check(f"two views: median of their error over that of the better one alone, {what}", ratio, 1.0, "at most"))

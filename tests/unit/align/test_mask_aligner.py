@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -131,3 +132,20 @@ def test_where_the_object_is_never_in_view_nothing_is_claimed() -> None:
 def test_a_mask_without_an_outline_is_refused(value: float, found: str) -> None:
     with pytest.raises(SourceError, match=found):
         view(np.full((180, 240), value, np.float32))
+
+
+def test_what_is_left_of_a_wrong_shape_makes_one_view_less_sure_and_several_not() -> None:
+    config = SilhouetteConfig(model_error=16.0, absorbed_misfit=0.04)
+    assert [config.shape_factor(overlaps) for overlaps in ([1.0], [0.96], [0.9, 0.8])] == pytest.approx([16.0, 32.0, 16.0])
+
+
+def test_the_covariance_of_a_swollen_object_knows_that_it_is_swollen() -> None:
+    mesh = lump()
+    side = np.where(mesh.vertices[:, :1] > 0, 1.12, 1.0).astype(np.float32)
+    swollen = SoftwareRenderer(replace(mesh, vertices=mesh.vertices * side, derived=None))
+    found, unaware = (
+        MaskAligner(swollen, np.zeros(3), SilhouetteConfig(absorbed_misfit=misfit)).align([view(mask(TRUTH))], TRUTH)
+        for misfit in (0.04, 1e9)
+    )
+    assert found.overlap < 0.98
+    np.testing.assert_allclose(found.covariance, unaware.covariance * (1 + (1 - found.overlap) / 0.04), rtol=1e-6)
