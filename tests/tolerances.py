@@ -157,3 +157,5 @@ SHORT_TIME = 1e-6
 # A steady velocity, seen thirty times a second by a filter that forgets it with a time constant of half a second: each time a
 # fifteenth is forgotten and nearly all of that learnt again. 1.9 % too slow measured.
 FORGETFUL = 0.03
+# The median of six poses of the made-up room at 160 × 120 pixels from images blurred by 11 px: 0.15 cm measured.
+BLURRED_ROOM_CM = 0.35

@@ -23,7 +23,7 @@ _FEWEST = 12
 """Of so few points the correlation is left to chance: they are trusted."""
 _TYPICAL_RANK = 0.6
 """The correlation at this rank stands for the cells that show the map: blur and noise lower that of all alike."""
-_DISTRUSTED, _TRUSTED = 0.15, 0.45
+_DISTRUSTED, _TRUSTED = 0.3, 0.7
 """Correlation, in shares of the typical one, up to which a cell is not trusted at all and from which fully."""
 
 

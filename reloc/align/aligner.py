@@ -28,6 +28,7 @@ from reloc.align.photometric import PhotometricTerm
 from reloc.align.problem import ResidualTerm, Unknowns
 from reloc.align.robust import robust_scale
 from reloc.align.solver import Solution, StopRule, solve
+from reloc.align.taking import as_taken, measured_taking
 from reloc.align.trace import Trace
 from reloc.estimate import Exposure, Outcome
 from reloc.geometry.se3 import SE3
@@ -131,11 +132,22 @@ class Aligner:
             near = is_captured(uncertainty_px, len(frame))
             runs = [self._descend(keyframe, frame, guesses, top, kinds[:1] if near else kinds, doubtful)]
         finalists, iterations = [c for run in runs for c in run[0]], sum(run[1] for run in runs)
-        last = [self._refine(keyframe, frame, 0, frame.kind, c.pose, doubtful) for c in finalists]
-        best = self._select(keyframe, frame, 0, frame.kind, last, 1)[0]
+        taken = self._as_taken(keyframe, frame, finalists)
+        if taken is not keyframe:
+            # The level before the finest was misled as well.
+            finalists = [self._refine(taken, frame, min(1, len(frame) - 1), frame.kind, c.pose, doubtful) for c in finalists]
+            iterations += _iterations(finalists)
+        last = [self._refine(taken, frame, 0, frame.kind, c.pose, doubtful) for c in finalists]
+        best = self._select(taken, frame, 0, frame.kind, last, 1)[0]
         assert best.solution is not None
         unknowns, outcome = best.solution.unknowns, best.solution.outcome
         return measured(keyframe, frame, unknowns, outcome, iterations + _iterations(last), self._config, self._beside)
+
+    def _as_taken(self, keyframe: Keyframe, frame: Layers, candidates: list[_Candidate]) -> Keyframe:
+        """Return the keyframe as the camera took it, judged from the best candidate; the same one where that is plain."""
+        best = self._select(keyframe, frame, min(1, len(frame) - 1), frame.kind, candidates, 1)[0]
+        taking = measured_taking(keyframe, frame, best.pose)
+        return keyframe if taking.is_plain else as_taken(keyframe, taking, self._config)
 
     def _descend(
         self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], top: int, kinds: Sequence[Kind], doubtful: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,10 @@ class Keyframe:
     """Share 0..1 of the view that the map covers."""
     references: tuple[dict[Kind, ReferencePoints], ...]
     """For each level, finest first, the points of each kind."""
+    layers: Layers
+    """How the map looks from there."""
+    allowed: tuple[NDArray[np.bool_], ...]
+    """For each level (h, w), which of its pixels show surface that can be aligned."""
 
     @property
     def camera_from_world(self) -> SE3:
@@ -51,8 +56,9 @@ def make_keyframe(
     layers = build_layers(image, rendering.covered, camera, align)
     rule = SurfaceRule(config.grazing_cosine, config.depth_step, config.two_sided)
     usable = usable_surface(rendering, renderer.facing(rendering), rule)
-    references = tuple(_pick(layers, level, usable, rendering, align, config) for level in range(len(layers)))
-    return Keyframe(rendering, _median(rendering.depth[rendering.covered]), rendering.coverage, references)
+    allowed = tuple(away_from_rims(usable, level, config.rim_px) for level in range(len(layers)))
+    references = pick_references(layers, allowed, rendering, align)
+    return Keyframe(rendering, _median(rendering.depth[rendering.covered]), rendering.coverage, references, layers, allowed)
 
 
 def _median(values: NDArray[np.float32]) -> float:
@@ -61,15 +67,17 @@ def _median(values: NDArray[np.float32]) -> float:
     return float(np.partition(values, middle)[middle]) if values.size else float("nan")
 
 
-def _pick(
-    layers: Layers, level: int, usable: NDArray[np.bool_], rendering: Rendering, align: AlignConfig, config: KeyframeConfig
-) -> dict[Kind, ReferencePoints]:
-    """Pick, at one level, the strongest gradients of each kind of layer."""
-    allowed = away_from_rims(usable, level, config.rim_px)
-    return {
-        kind: _reference_points(layers.at(level, kind), level, allowed, rendering, align.points)
-        for kind in layers.kinds_at(level)
-    }
+def pick_references(
+    layers: Layers, allowed: Sequence[NDArray[np.bool_]], rendering: Rendering, align: AlignConfig
+) -> tuple[dict[Kind, ReferencePoints], ...]:
+    """Pick, at each level of the layers, the strongest gradients of each kind among the allowed pixels."""
+    return tuple(
+        {
+            kind: _reference_points(layers.at(level, kind), level, allowed[level], rendering, align.points)
+            for kind in layers.kinds_at(level)
+        }
+        for level in range(len(layers))
+    )
 
 
 def _reference_points(layer: Layer, level: int, allowed: NDArray[np.bool_], rendering: Rendering, points: int) -> ReferencePoints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,6 +52,8 @@ class Layers:
     intensity: tuple[Layer | None, ...]
     """None on the fine levels, unless intensity is the main kind."""
     kind: Kind
+    image: Image
+    """(H, W) or (H, W, C) what all of them were made from."""
 
     def __len__(self) -> int:
         """The number of levels."""
@@ -67,19 +70,20 @@ class Layers:
         return layer
 
 
-def build_layers(image: Image, valid: Mask, camera: PinholeCamera, config: AlignConfig) -> Layers:
-    """Return the pyramid of an image (H, W) or (H, W, 3) in 0..1."""
+def build_layers(image: Image, valid: Mask, camera: PinholeCamera, config: AlignConfig, *, most: int | None = None) -> Layers:
+    """Return the pyramid of an image (H, W) or (H, W, 3) in 0..1, at most so many of its finest levels."""
     kind = Kind(config.residual)
     main: list[Layer] = []
     intensity: list[Layer | None] = []
-    for level, (values, mask, level_camera) in enumerate(image_pyramid(image, valid, camera, level_count(camera.width, config))):
+    levels = min(level_count(camera.width, config), most or sys.maxsize)
+    for level, (values, mask, level_camera) in enumerate(image_pyramid(image, valid, camera, levels)):
         raw = _layer(values, mask, level_camera) if kind is Kind.INTENSITY or level >= FIRST_COARSE_LEVEL else None
         intensity.append(raw)
         if kind is Kind.INTENSITY and raw is not None:
             main.append(raw)
         else:
             main.append(_local_layer(values, mask, level_camera, config))
-    return Layers(tuple(main), tuple(intensity), kind)
+    return Layers(tuple(main), tuple(intensity), kind, image)
 
 
 def level_count(width: int, config: AlignConfig) -> int:

@@ -47,7 +47,7 @@ def slow_trust(value: np.ndarray, image: np.ndarray) -> np.ndarray:
         near = (np.abs(row - r) <= 1) & (np.abs(column - c) <= 1)
         correlation[r, c] = np.corrcoef(value[near].ravel(), image[near].ravel())[0, 1]
     typical = np.sort(correlation.ravel())[48]
-    return np.clip((correlation / typical - 0.15) / 0.3, 0, 1)[row, column]
+    return np.clip((correlation / typical - 0.3) / 0.4, 0, 1)[row, column]
 
 
 def test_where_the_image_shows_the_map_all_points_are_trusted() -> None:
