@@ -14,6 +14,7 @@ NAMES = (
     "start",
     "memory",
     "motion",
+    "prediction",
     "disturbances",
     "verdict",
     "castle",

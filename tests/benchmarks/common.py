@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from reloc.build import make_relocalizer, make_renderer
 from reloc.config import RelocConfig
+from reloc.estimate import Estimate
 from reloc.evaluate.errors import absolute_errors
 from reloc.frame import RawFrame
 from reloc.geometry.lens import LensCamera
@@ -126,21 +127,26 @@ class Step:
     cpu_ms: float
     """Of this thread: what a busy machine adds to the wall time is not in it."""
 
+    @classmethod
+    def of(cls, estimate: Estimate, wall_s: float, cpu_s: float) -> Step:
+        """Keep what counts."""
+        return cls(
+            timestamp_ns=estimate.frame.timestamp_ns,
+            world_from_camera=estimate.world_from_camera,
+            tracked=estimate.verdict.is_believed,
+            renewed=estimate.keyframe_renewed,
+            iterations=estimate.iterations,
+            stages_ms=estimate.milliseconds,
+            wall_ms=wall_s * 1e3,
+            cpu_ms=cpu_s * 1e3,
+        )
+
 
 def timed(follow: Relocalizer, frame: RawFrame) -> Step:
     wall, cpu = time.perf_counter(), time.thread_time()
     estimate = follow.step(frame)
     cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
-    return Step(
-        timestamp_ns=frame.timestamp_ns,
-        world_from_camera=estimate.world_from_camera,
-        tracked=estimate.verdict.is_believed,
-        renewed=estimate.keyframe_renewed,
-        iterations=estimate.iterations,
-        stages_ms=estimate.milliseconds,
-        wall_ms=wall * 1e3,
-        cpu_ms=cpu * 1e3,
-    )
+    return Step.of(estimate, wall, cpu)
 
 
 Steps = list[Step]
