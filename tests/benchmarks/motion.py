@@ -87,6 +87,10 @@ class Frames:
     ends: list[int]
     """Where each phase ends."""
 
+    def in_time(self) -> list[Step]:
+        """Return the frames of all phases in order of time."""
+        return sorted(self.steps, key=lambda step: step.timestamp_ns)
+
 
 @dataclass(frozen=True, eq=False)
 class Place:
@@ -113,7 +117,7 @@ def main(*, quick: bool = False) -> Report:
     for every in (1, 8, 16) if quick else EVERY:
         measured = side_by_side(place, every, 1 if quick else MOST_PHASES)
         alone = {model: believed_without_search(place, model, every, 1 if quick else MOST_PHASES) for model in MODELS}
-        found = {model: Accuracy.of(frames.steps, recorded.truth) for model, frames in measured.items()}
+        found = {model: Accuracy.of(frames.in_time(), recorded.truth) for model, frames in measured.items()}
         rows += [_row(every, model, measured[model], found[model], alone[model]) for model in MODELS]
         steady += [_steady_row(every, pose, measured["kalman"], recorded) for pose in ("as aligned", "as filtered")]
         checks += _checks(every, measured, found, alone)
