@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
-import math
-import reprlib
 from dataclasses import is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -13,6 +10,7 @@ from typing import Any, Union, get_args, get_origin
 
 from reloc.batch.plan import Plan
 from reloc.config.schema import keys_of
+from reloc.config.typed import built, read_yaml_text, shortened
 from reloc.config.yaml_text import parse_yaml
 from reloc.errors import ConfigError
 
@@ -22,30 +20,17 @@ _LARGEST_BYTES = 1 << 20
 def load_plan(path: Path) -> Plan:
     """Return the plan in a YAML file. Raises `ConfigError` that names the key, what is allowed, and the nearest known key."""
     try:
-        given = parse_yaml(_read(path))
+        given = parse_yaml(read_yaml_text(path, "plan", _LARGEST_BYTES))
         _check_keys(given, Plan, "")
-        return _built(given)
+        return built(Plan, given, _refused)
     except ConfigError as error:
         raise error if error.path is not None else ConfigError(f"the plan cannot be used: {error}", path) from error
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_BYTES + 1)
-        if len(data) > _LARGEST_BYTES:
-            raise ConfigError(f"a plan has at most {_LARGEST_BYTES} bytes, found more: is this the right file?", path)
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError("a plan is a YAML text, found bytes that are none", path) from error
-    except OSError as error:
-        raise ConfigError(f"the plan cannot be read: {error.strerror or error}", path) from error
 
 
 def _check_keys(given: Any, section: Any, where: str) -> None:
     """Raise unless `given` is a mapping of which every key is one of the section's, and so on below."""
     if not isinstance(given, dict):
-        raise ConfigError(f"`{where or 'the plan'}` must hold `key: value` lines; found {reprlib.repr(given)}")
+        raise ConfigError(f"`{where or 'the plan'}` must hold `key: value` lines; found {shortened(given)}")
     known = keys_of(section)
     for name, value in given.items():
         if name not in known:
@@ -74,27 +59,6 @@ def _section_of(annotation: Any) -> tuple[type | None, bool]:
     return _section_of(arguments[0]) if arguments else (None, False)
 
 
-def _built(given: Any) -> Plan:
-    """Return the plan of checked keys and unchecked values."""
-    # Late: a quarter of a second that only a batch needs.
-    from pydantic import TypeAdapter, ValidationError
-
-    _refuse_infinities(given)
-    try:
-        # As JSON and strict: lists become tuples, but `true` is no number and "3" neither.
-        return TypeAdapter(Plan).validate_json(json.dumps(given), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _refused(first["loc"], first["input"], first["msg"]) from error
-
-
 def _refused(location: tuple[int | str, ...], found: Any, message: str) -> ConfigError:
     where = ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
-    return ConfigError(f"`{where}`: {message[:1].lower() + message[1:]}; found {reprlib.repr(found)}")
-
-
-def _refuse_infinities(given: Any) -> None:
-    if isinstance(given, float) and not math.isfinite(given):
-        raise ConfigError(f"numbers must be finite; found {given}")
-    for value in given.values() if isinstance(given, dict) else given if isinstance(given, list) else ():
-        _refuse_infinities(value)
+    return ConfigError(f"`{where}`: {message[:1].lower() + message[1:]}; found {shortened(found)}")

@@ -53,6 +53,35 @@ _PLAN_SUFFIXES = (".yaml", ".yml")
 # Where nobody looks at a terminal, lines may be as long as the table needs.
 _WIDTH_OF_A_PIPE = 200
 
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Jobs at a time, with a core each. [default: one a core, here or on the cluster]",
+        show_default=False,
+    ),
+]
+RayOption = Annotated[
+    str | None, typer.Option("--ray", metavar="ADDRESS", help="Run on this Ray cluster, which must see the same files.")
+]
+BatchInitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--init",
+        metavar="POSE|FILE|groundtruth",
+        help="As of `reloc track`; `groundtruth` is what each recording brings along.",
+    ),
+]
+EveryOption = Annotated[int | None, typer.Option("--every", min=1, metavar="N", help="Use each N-th frame only.")]
+ChunkOption = Annotated[
+    int | None,
+    typer.Option("--chunk", min=2, metavar="FRAMES", help="Cut longer recordings into pieces that run side by side."),
+]
+OverlapOption = Annotated[
+    int, typer.Option("--overlap", min=1, metavar="FRAMES", help="Frames that a piece has in common with the one before.")
+]
+
 
 def batch(
     what: Annotated[
@@ -61,38 +90,16 @@ def batch(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the results; what is done there is not done again.")
     ],
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            min=1,
-            help="Jobs at a time, with a core each. [default: one a core, here or on the cluster]",
-            show_default=False,
-        ),
-    ] = None,
-    ray: Annotated[
-        str | None, typer.Option("--ray", metavar="ADDRESS", help="Run on this Ray cluster, which must see the same files.")
-    ] = None,
+    workers: WorkersOption = None,
+    ray: RayOption = None,
     map_: MapOption = None,
     camera: CameraOption = None,
-    init: Annotated[
-        str | None,
-        typer.Option(
-            "--init",
-            metavar="POSE|FILE|groundtruth",
-            help="As of `reloc track`; `groundtruth` is what each recording brings along.",
-        ),
-    ] = None,
+    init: BatchInitOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
-    every: Annotated[int | None, typer.Option("--every", min=1, metavar="N", help="Use each N-th frame only.")] = None,
-    chunk: Annotated[
-        int | None,
-        typer.Option("--chunk", min=2, metavar="FRAMES", help="Cut longer recordings into pieces that run side by side."),
-    ] = None,
-    overlap: Annotated[
-        int, typer.Option("--overlap", min=1, metavar="FRAMES", help="Frames that a piece has in common with the one before.")
-    ] = Chunks.overlap,
+    every: EveryOption = None,
+    chunk: ChunkOption = None,
+    overlap: OverlapOption = Chunks.overlap,
     report: Annotated[
         bool, typer.Option("--report", help="Write one page about all runs, DIR/report.html, as `reloc report` does.")
     ] = False,

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from reloc.commands.live_options import (
+    CalibrationOption,
+    DurationOption,
+    ExposureOption,
+    FpsOption,
+    HealthPortOption,
+    LiveCameraOption,
+    RateOption,
+    RecordFormatOption,
+    RecordOption,
+    RosOption,
+    SizeOption,
+)
 from reloc.commands.live_run import LiveRequest, track_live
 from reloc.commands.options import (
     ConfigOption,
@@ -30,59 +43,24 @@ reloc live --camera recordings/desk --rate 30 --init recordings/desk/groundtruth
 
 _LARGEST_PORT = 65_535
 
-RecordFormatName = Literal["png", "jpg", "ffv1", "h264"]
-
 
 def live(
-    camera: Annotated[
-        str,
-        typer.Option(
-            "--camera",
-            metavar="CAMERA",
-            help="realsense, realsense:SERIAL, webcam:N, an rtsp:// or http:// address, ros:/TOPIC, or a recording to be played "
-            "as if it were a camera. `reloc cameras` lists what is plugged in.",
-        ),
-    ],
+    camera: LiveCameraOption,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results; an earlier run there is replaced.")],
     map_: MapOption = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibration",
-            metavar="FILE",
-            help="The lens: reloc's YAML, or a file of COLMAP, ROS, Kalibr or OpenCV. Default: what the camera brings.",
-        ),
-    ] = None,
+    calibration: CalibrationOption = None,
     init: InitOption = None,
     index: IndexOption = None,
-    rate: Annotated[
-        float | None,
-        typer.Option("--rate", metavar="HZ", help="Frames a second at which a recording is played. [default: its own]"),
-    ] = None,
-    record: Annotated[bool, typer.Option("--record", help="Record the frames into DIR/recording, for `reloc track`.")] = False,
-    record_format: Annotated[
-        RecordFormatName | None, typer.Option("--record-format", help="png and ffv1 keep every bit. [default: png]")
-    ] = None,
+    rate: RateOption = None,
+    record: RecordOption = False,
+    record_format: RecordFormatOption = None,
     viewer: ViewerOption = None,
-    ros: Annotated[bool, typer.Option("--ros", help="Publish poses, transforms and diagnostics on ROS 2 topics.")] = False,
-    health_port: Annotated[
-        str | None,
-        typer.Option(
-            "--health-port",
-            metavar="N|off",
-            help="Port on 127.0.0.1 for /health (JSON) and /metrics (Prometheus); 0 takes any. [default: 8710]",
-        ),
-    ] = None,
-    duration: Annotated[
-        float | None, typer.Option("--duration", min=0.0, metavar="S", help="Stop after so many seconds. [default: at Ctrl-C]")
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option("--size", metavar="WxH", help="Size of the images to ask the camera for, such as 640x480.")
-    ] = None,
-    fps: Annotated[float | None, typer.Option("--fps", help="Frames a second to ask the camera for.")] = None,
-    exposure: Annotated[
-        float | None, typer.Option("--exposure", metavar="US", help="Exposure time in microseconds. [default: automatic]")
-    ] = None,
+    ros: RosOption = False,
+    health_port: HealthPortOption = None,
+    duration: DurationOption = None,
+    size: SizeOption = None,
+    fps: FpsOption = None,
+    exposure: ExposureOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
     motion: MotionOption = None,
@@ -97,10 +75,7 @@ def live(
     latency from exposure to pose. Ctrl-C, or SIGTERM, ends it with all files closed, and 0; a second one ends it on the spot.
     A recording, or --duration, ends it as `reloc track` ends: 0, or 3 if it was lost.
     """
-    overrides = [*(settings or ())]
-    overrides += ["record.enabled=true"] * record + ["ros.enabled=true"] * ros
-    overrides += [] if health_port is None else _health(health_port)
-    overrides += [] if record_format is None else [f"record.format={record_format}", "record.enabled=true"]
+    overrides = _overrides(settings, record=record, record_format=record_format, ros=ros, health_port=health_port)
     width, height = (None, None) if size is None else _size(size)
     request = LiveRequest(
         camera=camera,
@@ -115,6 +90,17 @@ def live(
         overwrite=overwrite,
     )
     raise typer.Exit(track_live(request))
+
+
+def _overrides(
+    settings: list[str] | None, *, record: bool, record_format: str | None, ros: bool, health_port: str | None
+) -> list[str]:
+    """Return the settings, followed by those that options of their own say."""
+    overrides = [*(settings or ())]
+    overrides += ["record.enabled=true"] * record + ["ros.enabled=true"] * ros
+    overrides += [] if health_port is None else _health(health_port)
+    overrides += [] if record_format is None else [f"record.format={record_format}", "record.enabled=true"]
+    return overrides
 
 
 def _size(text: str) -> tuple[int, int]:

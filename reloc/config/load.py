@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import json
-import math
-import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from reloc.config.root import RelocConfig
 from reloc.config.schema import allowed, key_at, keys_of, paths_below
+from reloc.config.typed import built, read_yaml_text, shortened
 from reloc.config.yaml_text import parse_yaml
 from reloc.errors import ConfigError
 
@@ -27,31 +25,18 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     config = RelocConfig()
     if path is not None:
         try:
-            given = _sections(parse_yaml(_read(Path(path))), RelocConfig, "")
-            config = _built(given)
+            given = _sections(parse_yaml(read_yaml_text(Path(path), "configuration", _LARGEST_BYTES)), RelocConfig, "")
+            config = built(RelocConfig, given, _refused)
         except ConfigError as error:
             raise error if error.path is not None else ConfigError(str(error), path) from error
     if overrides:
         try:
             for override in overrides:
                 _lay_over(given, _sections(_parse_override(override), RelocConfig, ""))
-            config = _built(given)
+            config = built(RelocConfig, given, _refused)
         except ConfigError as error:
             raise ConfigError(f"--set: {error}") from error
     return config
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_BYTES + 1)
-        if len(data) > _LARGEST_BYTES:
-            raise ConfigError(f"a configuration has at most {_LARGEST_BYTES} bytes, found more: is this the right file?", path)
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError("a configuration is a YAML text, found bytes that are none", path) from error
-    except OSError as error:
-        raise ConfigError(f"the configuration cannot be read: {error.strerror or error}", path) from error
 
 
 def _parse_override(override: str) -> dict[str, Any]:
@@ -75,7 +60,7 @@ def _sections(given: Any, section: type, prefix: str) -> dict[str, Any]:
         return {}
     if not isinstance(given, dict):
         where = f"`{prefix[:-1]}`" if prefix else "the configuration"
-        raise ConfigError(f"{where} must hold `key: value` lines, found {_shortened(given)}")
+        raise ConfigError(f"{where} must hold `key: value` lines, found {shortened(given)}")
     known = keys_of(section)
     for name in given:
         if name not in known:
@@ -109,40 +94,14 @@ def _lay_over(below: dict[str, Any], above: Mapping[str, Any]) -> None:
             below[name] = value
 
 
-def _built(given: Mapping[str, Any]) -> RelocConfig:
-    """Return the configuration of checked keys and unchecked values."""
-    # Late: a quarter of a second that nobody who imports reloc should pay.
-    from pydantic import TypeAdapter, ValidationError
-
-    _refuse_infinities(given, "")
-    try:
-        # As JSON and strict: lists become tuples and words become choices, but `true` is no number and "3" neither.
-        return TypeAdapter(RelocConfig).validate_json(json.dumps(given), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _refused(tuple(str(part) for part in first["loc"]), first["input"], first["msg"]) from error
-
-
-def _refused(location: tuple[str, ...], found: Any, message: str) -> ConfigError:
+def _refused(location: tuple[str | int, ...], found: Any, message: str) -> ConfigError:
     """Return the error of a value that its key does not allow."""
-    path = location
+    path = tuple(str(part) for part in location)
     while path and key_at(RelocConfig, path) is None:  # the location goes on into lists and unions
         path = path[:-1]
     key = key_at(RelocConfig, path)
     expected = message if key is None else allowed(key.type)
-    return ConfigError(f"`{'.'.join(path)}` must be {expected}; found {_shortened(found)}")
-
-
-def _refuse_infinities(given: Any, where: str) -> None:
-    if isinstance(given, float) and not math.isfinite(given):
-        raise ConfigError(f"`{where}` must be a finite number; found {given}")
-    inside = given.items() if isinstance(given, dict) else enumerate(given) if isinstance(given, list) else ()
-    for name, value in inside:
-        _refuse_infinities(value, f"{where}.{name}" if where else str(name))
-
-
-def _shortened(value: Any) -> str:
-    return "nothing" if value is None else reprlib.repr(value)
+    return ConfigError(f"`{'.'.join(path)}` must be {expected}; found {shortened(found)}")
 
 
 def _shortened_text(text: str) -> str:

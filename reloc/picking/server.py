@@ -145,6 +145,7 @@ def _handler(session: PickingSession, prefix: str, accept: Callable[[], None]) -
         server_version, sys_version = "reloc", ""
 
         def do_GET(self) -> None:
+            """Serve the page, or one of its pictures by its name."""
             name = self._asked_for()
             if name is None:
                 return
@@ -158,6 +159,7 @@ def _handler(session: PickingSession, prefix: str, accept: Callable[[], None]) -
                 self._answer(200, "image/jpeg", picture)
 
         def do_POST(self) -> None:
+            """Do what the page asks for with a JSON object, and answer with another; 400 and `error` where it cannot be done."""
             name = self._asked_for()
             if name is None:
                 return

@@ -50,6 +50,7 @@ def plaster(color: tuple[float, float, float], contrast: float = 0.10) -> Painte
     """Rough plaster with stains."""
 
     def paint(rng: np.random.Generator, height: int, width: int) -> Paint:
+        """Grain on two scales, and stains where a third is high."""
         stains = np.clip(cloud(rng, height, width, coarsest=5, persistence=0.5) - 1, 0, None)
         grain = cloud(rng, height, width) + np.float32(0.8) * cloud(rng, height, width, coarsest=40, persistence=0.9)
         return _shade(color, np.float32(contrast) * grain - np.float32(0.15) * stains)
@@ -61,6 +62,7 @@ def planks(color: tuple[float, float, float], count: int) -> Painter:
     """Boards along the width, each of its own tone, with grain and dark joints."""
 
     def paint(rng: np.random.Generator, height: int, width: int) -> Paint:
+        """Boards between rows of texels, each cut in three pieces of their own tone that begin with a joint."""
         grain = cv2.resize(cloud(rng, height, max(width // 12, 2), coarsest=10, persistence=0.8), (width, height))
         light = np.float32(0.13) * grain + np.float32(0.06) * cloud(rng, height, width)
         rows = np.linspace(0, height, count + 1).round().astype(int)
@@ -80,6 +82,7 @@ def bricks(color: tuple[float, float, float], rows: int) -> Painter:
     """Bricks of many tones in light mortar."""
 
     def paint(rng: np.random.Generator, height: int, width: int) -> Paint:
+        """Row by row on mortar, every other row half a brick along; the first and last bricks stick out and are cut off."""
         tall = height / rows
         columns = max(1, round(width / (2.6 * tall)))
         picture = _shade((0.72, 0.70, 0.66), np.float32(0.08) * cloud(rng, height, width))
@@ -100,6 +103,7 @@ def fabric(color: tuple[float, float, float], stripes: int) -> Painter:
     """Woven cloth with stripes of random colours and a coarse weave."""
 
     def paint(rng: np.random.Generator, height: int, width: int) -> Paint:
+        """Stripes side by side, times a coarse and a fine weave."""
         tones = np.array(color) * (1 + 0.35 * rng.standard_normal((1, stripes, 1))) + 0.08 * rng.standard_normal((1, stripes, 3))
         bands = cv2.resize(tones.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
         weave = np.float32(0.12) * cloud(rng, height, width, coarsest=30, persistence=0.9)
@@ -113,6 +117,7 @@ def books(shelves: int) -> Painter:
     """Rows of book spines of all widths and colours, with titles, over the dark of the shelf."""
 
     def paint(rng: np.random.Generator, height: int, width: int) -> Paint:
+        """Shelf by shelf, spine beside spine from the left until the shelf is full."""
         picture = np.full((height, width, 3), 0.06, dtype=np.float32)
         shelf = height / shelves
         for row in range(shelves):

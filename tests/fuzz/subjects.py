@@ -367,30 +367,24 @@ def make_video(name: str, folder: Path) -> None:
 def make_plain_mcap(folder: Path) -> None:
     """Nothing packed and no checksums, so that what is wrong reaches the readers of messages."""
     with (folder / "bag.mcap").open("wb") as stream:
-        writer = Writer(stream, compression=CompressionType.NONE, use_chunking=False, enable_crcs=False)
-        writer.start(profile="ros2")
-        channels: dict[str, int] = {}
-        for topic, time_ns, message in _messages():
-            kind = message.__msgtype__
-            if topic not in channels:
-                channels[topic] = writer.register_channel(topic, "cdr", writer.register_schema(kind, "ros2msg", b"made"))
-            data = bytes(STORE.serialize_cdr(message, kind))
-            writer.add_message(channels[topic], log_time=time_ns, data=data, publish_time=time_ns)
-        writer.finish()
+        _write_mcap(Writer(stream, compression=CompressionType.NONE, use_chunking=False, enable_crcs=False))
 
 
 def make_packed_mcap(compression: CompressionType, folder: Path) -> None:
     with (folder / "bag.mcap").open("wb") as stream:
-        writer = Writer(stream, compression=compression, enable_crcs=False)
-        writer.start(profile="ros2")
-        channels: dict[str, int] = {}
-        for topic, time_ns, message in _messages():
-            kind = message.__msgtype__
-            if topic not in channels:
-                channels[topic] = writer.register_channel(topic, "cdr", writer.register_schema(kind, "ros2msg", b"made"))
-            data = bytes(STORE.serialize_cdr(message, kind))
-            writer.add_message(channels[topic], log_time=time_ns, data=data, publish_time=time_ns)
-        writer.finish()
+        _write_mcap(Writer(stream, compression=compression, enable_crcs=False))
+
+
+def _write_mcap(writer: Writer) -> None:
+    writer.start(profile="ros2")
+    channels: dict[str, int] = {}
+    for topic, time_ns, message in _messages():
+        kind = message.__msgtype__
+        if topic not in channels:
+            channels[topic] = writer.register_channel(topic, "cdr", writer.register_schema(kind, "ros2msg", b"made"))
+        data = bytes(STORE.serialize_cdr(message, kind))
+        writer.add_message(channels[topic], log_time=time_ns, data=data, publish_time=time_ns)
+    writer.finish()
 
 
 def _messages() -> Iterable[tuple[str, int, object]]:

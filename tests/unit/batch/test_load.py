@@ -59,7 +59,7 @@ def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
         ("sequences: [{source: a}]\nchunks: {frames: 1}", r"`chunks\.frames`: "),
         ("sequences: [{source: a}]\nchunks: {frame: 9}", r"`chunks\.frame` in a plan; did you mean `frames`"),
         ("sequences: [{source: a, fps: .inf}]", r"`sequences\.1\.fps`: "),
-        ("sequences: [{source: a, fps: 1e999}]", "must be finite"),
+        ("sequences: [{source: a, fps: 1e999}]", r"`sequences\.1\.fps` must be a finite number"),
         ("sequences: [{source: a, source: b}]", "given twice"),
         ("sequences: [", "no readable YAML"),
         ("a: &a [*a]", "."),
