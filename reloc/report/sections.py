@@ -98,10 +98,13 @@ def over_time(subjects: Sequence[Subject]) -> str:
     """Return errors, scores and verdicts over time."""
     legend = _legend(subjects, verdicts=True)
     content = legend if any(subject.judged for subject in subjects) or any(subject.run.frames for subject in subjects) else ""
+    rows = ", a row for each run in their order" if len(subjects) > 1 else ""
     if any(subject.judged for subject in subjects):
-        content += _plot(plots.errors_over_time(subjects), "Gaps are frames without a pose; the strip below shows the verdicts.")
+        content += _plot(
+            plots.errors_over_time(subjects), f"Gaps are frames without a pose; the strip below shows the verdicts{rows}."
+        )
     if any(subject.run.frames for subject in subjects):
-        content += _plot(plots.scores_over_time(subjects), "What the run says of itself.")
+        content += _plot(plots.scores_over_time(subjects), f"What the run says of itself{rows}.")
     return content
 
 
@@ -149,13 +152,20 @@ def _trust_words(trust: Trust) -> str:
     nees = trust.nees
     ranks = f"The score ranks a good frame above a bad one in {percent(trust.score_auc)} of the pairs. "
     return (
-        f"{trust.wrongly_tracked or 'No'} frames called TRACKED and {trust.wrongly_limited or 'no'} called LIMITED "
-        f"are beyond {_GOOD}. "
+        f"{_beyond(trust)}"
         f"{ranks if np.isfinite(trust.score_auc) else ''}NEES of those TRACKED is {number(nees.mean, 2)} in the mean, "
         f"{number(nees.median, 2)} in the median, {percent(nees.share_within_95)} within the 95 % bound "
         f"(honest: 6, 5.35, 95 %); the covariance claims {number(100 * nees.sigma_position_m, 2)} cm "
         f"and {number(nees.sigma_rotation_deg)}°."
     )
+
+
+def _beyond(trust: Trust) -> str:
+    """Return how many of the frames that were believed are not good; nothing where none was."""
+    wrong = {"TRACKED": trust.wrongly_tracked, "LIMITED": trust.wrongly_limited}
+    said = {verdict: group.frames for verdict, group in trust.verdicts.items() if verdict in wrong}
+    parts = [f"{wrong[verdict] or 'none'} of {frames} called {verdict}" for verdict, frames in reversed(said.items())]
+    return f"Beyond {_GOOD}: {', '.join(parts)}. " if parts else ""
 
 
 def _name(index: int, subject: Subject, subjects: Sequence[Subject]) -> str:

@@ -53,7 +53,7 @@ def test_the_page_is_whole_and_says_what_was_found(text: str) -> None:
         "iterations: 9",
     ):
         assert said in read.words
-    assert "1 frames called TRACKED and no called LIMITED are beyond 5 cm/5°" in read.words
+    assert "Beyond 5 cm/5°: 1 of 40 called TRACKED" in read.words
     assert len(drawings(text)) == 7
     links = {link.removeprefix("#") for link in read.attributes("href") if link.startswith("#part")}
     assert links <= set(read.attributes("id"))
