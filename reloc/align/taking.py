@@ -110,15 +110,25 @@ def _blurred(picture: Image, covered: NDArray[np.bool_], sides_px: tuple[int, in
 def _limits(keyframe: Keyframe, frame: Layers, pose: SE3) -> tuple[tuple[float, float], ...]:
     """Return the intensities of the rendering at which the sensor came to its limits, by channel; empty where it did not."""
     drawn, image = _channels_last(keyframe.layers.image), _channels_last(frame.image)
-    some = image[::_GRID_PX, ::_GRID_PX]
-    if np.count_nonzero(np.abs(some - 0.5) >= 0.5 - _AT_LIMIT) < _LEAST_SHARE * some[:, :, 0].size:
+    # Most images are no whiter than the rendering, and need no count.
+    rendering = keyframe.rendering
+    if _share_at_limits(image) - _share_at_limits(drawn, rendering.covered) < _LEAST_SHARE:
         return ()
-    rendering, motion = keyframe.rendering, pose @ keyframe.camera_from_world.inverse()
+    motion = pose @ keyframe.camera_from_world.inverse()
     counts = np.zeros((drawn.shape[2], 3, _BINS))
     camera = rendering.camera.intrinsics
     _count(drawn, rendering.depth, image, np.ascontiguousarray(motion.rotation), motion.translation, camera, counts)
     found = tuple((1.0 - _cut(dark[::-1], (free + bright)[::-1]), _cut(bright, free + dark)) for free, dark, bright in counts)
     return () if all(limits == (0.0, 1.0) for limits in found) else found
+
+
+def _share_at_limits(picture: Image, known: NDArray[np.bool_] | None = None) -> float:
+    """Return the share of the pixels that are known and black or white, from every eighth row and column."""
+    step = np.s_[::_GRID_PX, ::_GRID_PX]
+    limited = np.abs(picture[step] - 0.5) >= 0.5 - _AT_LIMIT
+    if known is not None:
+        limited &= known[step][:, :, None]
+    return float(np.count_nonzero(limited) / limited.size)
 
 
 def _cut(limited: Array, others: Array) -> float:

@@ -96,6 +96,16 @@ def test_each_channel_has_its_own_limit() -> None:
     assert blue == (0, 1)
 
 
+def test_a_limit_is_found_where_the_map_fills_half_of_the_image() -> None:
+    renderer = SoftwareRenderer(painted_corner())
+    away = SE3.exp([0, 0, 5.0, 0, 0, 0]) @ view_of_the_corner()
+    view = make_keyframe(renderer, CAMERA, away, ALIGN, RULES)
+    assert view.coverage < 0.5
+    image = np.where(view.rendering.covered, 2.2 * view.layers.image, 0.3)
+    ((_, brightest),) = measured_taking(view, layers_of(image), away).limits
+    assert brightest == pytest.approx(1 / 2.2, abs=0.03)
+
+
 def test_something_white_in_front_of_the_map_is_no_limit_of_the_sensor() -> None:
     image = picture()
     image[20:80, 30:110] = 1.0
