@@ -1,8 +1,8 @@
 """What an alignment says of the pose: information that the image's noise does not add to.
 
 A step takes the mean of the gradients of image and rendering, of which noise in the image is a part. Its square counts as
-information, which it is not: under noise of 0.08 the covariance came out four times too small. In the product of the two
-gradients noise has no mean, and where the image is blurred, or shows something else, only what both have in common counts.
+information, which it is not: under noise of 0.08 the covariance came out two and a half times too small. In the product of the
+two gradients noise has no mean, and where the image is blurred, or shows something else, only what both have in common counts.
 (An instrumental variable, as for errors in both variables: Fuller, "Measurement Error Models", 1987, section 1.4.)
 """
 
@@ -46,21 +46,21 @@ def pose_information(term: PhotometricTerm, unknowns: Unknowns, beside: Sequence
     # With the mean of two Jacobians A and B: 2 ((A + B) / 2)² − A² / 2 − B² / 2 = A B.
     by_rendering, by_both, by_image = (information(share) for share in (0.0, 0.5, 1.0))
     common = 2 * by_both - (by_rendering + by_image) / 2
-    return _at_least(_LEAST_SHARE, _of_pose(common), _of_pose(by_rendering))
+    # No gradient has a part in what is known of the exposure.
+    spread = np.asarray(np.linalg.pinv(by_rendering[POSE_SIZE:, POSE_SIZE:]), dtype=np.float64)
+    return _at_least(_LEAST_SHARE, _of_pose(common, spread), _of_pose(by_rendering, spread))
 
 
-def _of_pose(hessian: Array) -> Array:
-    """Return (6, 6) the information on the pose alone, the exposure eliminated by its Schur complement."""
-    pose, cross, exposure = (
-        hessian[:POSE_SIZE, :POSE_SIZE],
-        hessian[:POSE_SIZE, POSE_SIZE:],
-        hessian[POSE_SIZE:, POSE_SIZE:],
-    )
-    return pose - cross @ np.linalg.pinv(exposure) @ cross.T
+def _of_pose(hessian: Array, spread: Array) -> Array:
+    """Return (6, 6) the information on the pose alone: the exposure, of covariance `spread`, is eliminated."""
+    cross = hessian[:POSE_SIZE, POSE_SIZE:]
+    return hessian[:POSE_SIZE, :POSE_SIZE] - cross @ spread @ cross.T
 
 
 def _at_least(share: float, information: Array, reference: Array) -> Array:
     """Return an information (6, 6) raised, wherever it is less, to a share of another one, which is positive."""
+    if np.linalg.eigvalsh(information - share * reference)[0] >= 0:
+        return information
     # Metres and radians are made comparable by the reference's own diagonal; an unknown that it says nothing of stays unknown.
     scale = np.sqrt(np.maximum(np.diag(reference), 0))
     inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
