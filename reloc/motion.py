@@ -48,7 +48,7 @@ class MotionConfig:
     """Standard deviation of the turn rate about each axis in rad/s: 23° a second."""
     memory_s: Annotated[float, Gt(0)] = 0.5
     """Time constant in seconds with which velocity and turn rate forget what they were: tenths of a second in a hand, seconds on
-    a robot. From 0.3 to 1 it makes little difference (docs/motion.md)."""
+    a robot. From 0.3 to 2 it makes no difference to a hand-held video (docs/motion.md)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,7 +58,7 @@ ViewerOption = Annotated[
 ]
 MotionOption = Annotated[
     MotionModel | None,
-    typer.Option("--motion", help="What foretells the next pose: a constant-velocity filter, or nothing but the last pose."),
+    typer.Option("--motion", help="What foretells the next pose: a filter of pose and velocity, or nothing but the last pose."),
 ]
 
 
