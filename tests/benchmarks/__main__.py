@@ -24,6 +24,7 @@ NAMES = (
     "batch",
     "evaluate",
     "smooth",
+    "gaps",
     "solvers",
 )
 # As `reloc` sets them for itself, all but OpenCV's: SIFT is measured with the threads that OpenCV likes, we with one.
