@@ -22,7 +22,7 @@ _SHAPE = (4, 5)
 """Rows and columns that the image is divided into, to tell which parts of it show the map."""
 _FEWEST = 8
 """A region with fewer points cannot be judged and counts as seen."""
-_AGREES = 0.3
+_AGREES = 0.25
 """Least correlation of a region that shows the map. A right one has 0.4 to 0.9; something else in front of it has 0, give or take
 one over the root of its 70 points."""
 _LEAST_LIT = 0.01
