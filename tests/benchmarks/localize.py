@@ -126,7 +126,7 @@ def main(*, quick: bool = False) -> Report:
     physical = [row for row in wrong if "mirrored" not in str(row[1])]
     checks.append(Check("wrong images believed", sum(int(row[3]) for row in physical), 0))
     notes = [
-        "mirror images are no photographs and are not counted: castle's façade is nearly its own mirror image, and so is found",
+        "mirror images are no photographs and are not counted: castle's façade is nearly its own mirror image",
         "decoding is left out; SIFT is measured on the same images in turn, with as many threads as OpenCV likes",
     ]
     return Report(f"Localisation from nothing ({recorded.name})", tables, checks, notes)
