@@ -1,4 +1,4 @@
-"""The map as the camera takes it: what moves or is out of focus is blurred, and what is too bright for the sensor is cut off.
+"""The map as the camera takes it: blurred by motion or out of focus, cut off where it is too bright, darkened by its tone curve.
 
 A rendering is sharp and has no brightest white. Where the image differs from it in this way, the finest levels compare what
 cannot be alike: edges with their smear, the texture of a wall with the white that the sensor has made of it. What the camera has
@@ -20,6 +20,7 @@ from reloc.align.keyframe import Keyframe, pick_references
 from reloc.align.layers import Kind, Layer, Layers, build_layers
 from reloc.align.photometric import PhotometricTerm, ReferencePoints, Samples
 from reloc.align.problem import Unknowns
+from reloc.align.tone import image_tone
 from reloc.geometry.se3 import SE3
 
 Array = NDArray[np.float64]
@@ -58,6 +59,8 @@ class Taking:
 
     blur_px: tuple[int, int] = (1, 1)
     """Sides along u and v of the box over which a pixel of the finest level is the mean of the rendering."""
+    tone: float = 1.0
+    """The exponent (gamma) of the image's intensities over the rendering's."""
     limits: tuple[tuple[float, float], ...] = ()
     """Of each channel the intensities of the rendering below and above which the sensor saw no difference; empty for none."""
 
@@ -71,7 +74,7 @@ def measured_taking(keyframe: Keyframe, frame: Layers, pose: SE3) -> Taking:
     """Return what the camera has done to the map, if the frame was taken from a pose camera_from_world or close to it."""
     if frame.kind is not Kind.LOCAL or not len(keyframe.references[0][frame.kind]):
         return Taking()  # raw intensities leave it to the solver to find what light and sensor have made of them
-    return Taking(_blur(keyframe, frame, pose), _limits(keyframe, frame, pose))
+    return Taking(_blur(keyframe, frame, pose), image_tone(keyframe, frame, pose), _limits(keyframe, frame, pose))
 
 
 def as_taken(keyframe: Keyframe, taking: Taking, config: AlignConfig) -> Keyframe:
@@ -81,6 +84,8 @@ def as_taken(keyframe: Keyframe, taking: Taking, config: AlignConfig) -> Keyfram
     if taking.limits:
         darkest, brightest = np.array(taking.limits, dtype=np.float32).T
         picture = np.clip(picture, darkest, brightest)
+    if taking.tone != 1.0:
+        picture = np.maximum(picture, np.float32(0)) ** np.float32(taking.tone)
     layers = build_layers(picture.reshape(keyframe.layers.image.shape), covered, keyframe.rendering.camera, config, most=LEVELS)
     points = config.points * (1 if taking.blur_px == (1, 1) else _POINTS_IF_BLURRED)
     anew = pick_references(layers, keyframe.allowed, keyframe.rendering, replace(config, points=points))

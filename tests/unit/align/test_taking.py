@@ -77,6 +77,19 @@ def test_something_else_that_is_smooth_is_no_blurred_map() -> None:
     assert measured(0.5 + 0.2 * np.sin(columns / 17.0) * np.cos(rows / 23.0)).blur_px == (1, 1)
 
 
+@pytest.mark.parametrize("setting", [ALIGN, RGB])
+@pytest.mark.parametrize(("exponent", "gain"), [(2.0, 1.0), (2.5, 1.0), (2.0, 0.8)])
+def test_the_tone_is_found_whatever_the_light(setting: AlignConfig, exponent: float, gain: float) -> None:
+    image = noisy(gain * picture(setting=setting) ** exponent, 0.001)
+    image[20:60, 30:90] = 0.5  # something in front of it
+    assert measured(image, setting).tone == pytest.approx(exponent, rel=0.12)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 0.8, 1.4])
+def test_a_tone_that_hardly_matters_is_none(exponent: float) -> None:
+    assert measured(noisy(picture() ** exponent)).tone == 1
+
+
 @pytest.mark.parametrize("gain", [2.5, 4.0])
 def test_where_the_sensor_saturates_is_found_in_units_of_the_rendering(gain: float) -> None:
     ((darkest, brightest),) = measured(gain * noisy(picture())).limits
@@ -126,13 +139,13 @@ def in_units_of_pixels(view: Keyframe, points: np.ndarray) -> tuple[np.ndarray, 
     return rows, columns
 
 
-def test_references_are_those_of_the_rendering_blurred_and_cut_off() -> None:
+def test_references_are_those_of_the_rendering_blurred_cut_off_and_toned() -> None:
     view = keyframe()
-    taken = as_taken(view, Taking((7, 3), ((0.1, 0.5),)), ALIGN)
+    taken = as_taken(view, Taking((7, 3), 2.0, ((0.1, 0.5),)), ALIGN)
     covered = view.rendering.covered
     assert covered.all()
-    expected = np.clip(ndimage.uniform_filter(picture().astype(float), (3, 7), mode="mirror"), 0.1, 0.5).astype(np.float32)
-    normalised = normalized_locally(expected, covered, window_px(160, ALIGN), ALIGN.noise_floor)
+    expected = np.clip(ndimage.uniform_filter(picture().astype(float), (3, 7), mode="mirror"), 0.1, 0.5) ** 2
+    normalised = normalized_locally(expected.astype(np.float32), covered, window_px(160, ALIGN), ALIGN.noise_floor)
     points = taken.references[0][Kind.LOCAL]
     rows, columns = in_units_of_pixels(view, points.in_world)
     np.testing.assert_allclose(points.value[:, 0], normalised[rows, columns], rtol=0, atol=10 * LOCAL_NORMALISATION)
@@ -150,7 +163,7 @@ def test_blurred_more_points_are_aligned_and_cut_off_no_more() -> None:
     view = keyframe()
     count = len(view.references[0][Kind.LOCAL])
     assert len(as_taken(view, Taking((7, 1)), ALIGN).references[0][Kind.LOCAL]) > 1.4 * count
-    assert len(as_taken(view, Taking((1, 1), ((0.0, 0.5),)), ALIGN).references[0][Kind.LOCAL]) <= count
+    assert len(as_taken(view, Taking((1, 1), limits=((0.0, 0.5),)), ALIGN).references[0][Kind.LOCAL]) <= count
 
 
 def test_what_lies_beyond_the_map_does_not_leak_into_it() -> None:
