@@ -222,11 +222,15 @@ def _correlation(sums: _Sums) -> float:
     return float(_correlations(total)[0]) if total[0, 0] >= _FEWEST_TO_CORRELATE else 0.0
 
 
-def _correlations(region: Array) -> Array:
+@njit(cache=True, nogil=True)
+def _correlations(region):  # type: ignore[no-untyped-def]
     """Return Pearson's correlation (R,) of rendering and image within each region; 0 where one of them is flat."""
-    mean = region[:, 1:6] / np.maximum(region[:, :1], 1)
-    wanted, found = np.maximum(mean[:, 2:4] - mean[:, :2] ** 2, 0).T
-    return np.asarray((mean[:, 4] - mean[:, 0] * mean[:, 1]) / np.sqrt(np.maximum(wanted * found, 1e-12)))
+    result = np.empty(len(region))
+    for i in range(len(region)):
+        wanted, found, wanted_square, found_square, product = region[i, 1:6] / max(region[i, 0], 1.0)
+        spread = max(wanted_square - wanted * wanted, 0.0) * max(found_square - found * found, 0.0)
+        result[i] = (product - wanted * found) / np.sqrt(max(spread, 1e-12))
+    return result
 
 
 def is_unlit(frame: Frame, black: float) -> bool:

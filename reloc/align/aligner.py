@@ -238,7 +238,7 @@ def measured(
         camera_from_world=unknowns.camera_from_world,
         outcome=outcome,
         iterations=iterations,
-        information=pose_information(term.clipped_at(config.clip_fine * scale), unknowns, beside),
+        information=pose_information(term.clipped_at(config.clip_fine * scale), unknowns, beside, residuals),
         residual=scale,
         inlier_share=float(inside.mean()) if inside.size else 0.0,
         visible_share=visible_share,

@@ -20,7 +20,9 @@ _LEAST_DEVIATION = 1e-6
 
 def neutral_exposure(channels: int) -> Array:
     """Return gain 1 and bias 0 for each channel, as (2 C,)."""
-    return np.tile([1.0, 0.0], channels)
+    result = np.zeros(2 * channels)
+    result[0::2] = 1.0
+    return result
 
 
 def matched_exposure(image_values: Array, reference_values: Array) -> Array:
@@ -78,7 +80,15 @@ class ExposurePrior:
 
     def linearize(self, unknowns: Unknowns) -> NormalEquations:
         """Return the quadratic cost of the exposure's distance from the mean."""
-        distance = unknowns.exposure - self.mean
-        gradient = np.zeros(POSE_SIZE + len(distance))
-        gradient[POSE_SIZE:] = pull = self.precision * distance
-        return NormalEquations(self._hessian, gradient, 0.5 * float(pull @ distance))
+        return NormalEquations(self._hessian, *_pull(unknowns.exposure, self.mean, self.precision))
+
+
+@njit(cache=True, nogil=True)
+def _pull(exposure, mean, precision):  # type: ignore[no-untyped-def]
+    """Return the gradient (6 + 2 C,) and the cost of an exposure."""
+    gradient, cost = np.zeros(POSE_SIZE + len(mean)), 0.0
+    for i in range(len(mean)):
+        distance = exposure[i] - mean[i]
+        gradient[POSE_SIZE + i] = precision[i] * distance
+        cost += 0.5 * precision[i] * distance**2
+    return gradient, cost

@@ -16,7 +16,6 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
-from reloc.align.linked import WeightedTerm
 from reloc.align.photometric import PhotometricTerm
 from reloc.align.problem import POSE_SIZE, ResidualTerm, Unknowns
 from reloc.align.robust import estimate_variance
@@ -29,25 +28,31 @@ _LEAST_SHARE = 0.05
 _RIDGE = 1e-12
 
 
-def pose_information(term: PhotometricTerm, unknowns: Unknowns, beside: Sequence[ResidualTerm] = ()) -> Array:
+def pose_information(
+    term: PhotometricTerm, unknowns: Unknowns, beside: Sequence[ResidualTerm] = (), residuals: Array | None = None
+) -> Array:
     """Return (6, 6) the inverse covariance of the left perturbation of the pose, by the residuals' own scatter.
 
     Args:
         term: The comparison, with the width of its robust cost.
         unknowns: Where its cost is least.
         beside: Further terms, their cost in variances.
+        residuals: (N, C) of the term there, if they are at hand.
     """
-    precision = 1.0 / estimate_variance(term.sample(unknowns).residual, term.width)
+    scatter = estimate_variance(term.sample(unknowns).residual if residuals is None else residuals, term.width)
+    others = reduce(add, (one.linearize(unknowns).hessian for one in beside), 0.0)
 
     def information(image_share: float) -> Array:
-        own = WeightedTerm(replace(term, image_share=image_share), precision).linearize(unknowns).hessian
-        return reduce(add, (one.linearize(unknowns).hessian for one in beside), own)
+        return np.asarray(replace(term, image_share=image_share).linearize(unknowns).hessian / scatter + others)
 
     # With the mean of two Jacobians A and B: 2 ((A + B) / 2)² − A² / 2 − B² / 2 = A B.
     by_rendering, by_both, by_image = (information(share) for share in (0.0, 0.5, 1.0))
     common = 2 * by_both - (by_rendering + by_image) / 2
     # No gradient has a part in what is known of the exposure.
-    spread = np.asarray(np.linalg.pinv(by_rendering[POSE_SIZE:, POSE_SIZE:]), dtype=np.float64)
+    of_exposure = by_rendering[POSE_SIZE:, POSE_SIZE:]
+    # A flat rendering cannot tell gain from bias; nor do the two then hide anything of the pose.
+    ridge = _RIDGE * max(float(np.trace(of_exposure)), 1.0) * np.eye(len(of_exposure))
+    spread = np.asarray(np.linalg.inv(of_exposure + ridge), dtype=np.float64)
     return _at_least(_LEAST_SHARE, _of_pose(common, spread), _of_pose(by_rendering, spread))
 
 

@@ -178,49 +178,85 @@ def normalized_locally(image: Image, valid: Mask, window: int, floor: float) -> 
     keeps the noise of a blank wall from being blown up to full contrast.
     """
     result = np.empty_like(image)
-    _normalize(image, valid, window // 2, floor, result)
+    _normalize(image, valid, bool(valid.all()), window // 2, floor, result)
     return result
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
-def _normalize(image, valid, half, floor, result):  # type: ignore[no-untyped-def]
+def _normalize(image, valid, is_whole, half, floor, result):  # type: ignore[no-untyped-def]
     """Write the normalised image, NaN where it is not valid, from sums over windows that run down and along the rows.
 
-    The image goes on mirrored at its borders. Sums are float64: what has been added is taken off again rows later.
+    The image goes on mirrored at its borders. Sums are float64: what has been added is taken off again rows later. Where the
+    image is valid as a whole, as most are, nothing needs to be counted.
     """
     height, width = image.shape
     before, side = half + 1, 2 * half + 1
     # Of each column the sum over the rows of the window, with as many columns before and behind as a window reaches.
     total, square, count = np.zeros(width + side), np.zeros(width + side), np.zeros(width + side)
     inner = slice(before, before + width)
-    row_total, row_square, row_count = np.empty(width), np.empty(width), np.empty(width)
+    row_total, row_square, row_count = np.empty(width), np.empty(width), np.full(width, np.float64(side * side))
     for row in range(-half, half):
-        _add_row(image, valid, _mirrored(row, height, 0), np.float32(1), total[inner], square[inner], count[inner])
+        _add_row(image, valid, is_whole, _mirrored(row, height, 0), np.float32(1), total[inner], square[inner], count[inner])
     for row in range(height):
-        _add_row(image, valid, _mirrored(row + half, height, 0), np.float32(1), total[inner], square[inner], count[inner])
+        _add_row(
+            image, valid, is_whole, _mirrored(row + half, height, 0), np.float32(1), total[inner], square[inner], count[inner]
+        )
         for line in (total, square, count):
             _mirror_ends(line, before, width, half)
-        a, b, c = total[:side].sum(), square[:side].sum(), count[:side].sum()
-        for column in range(width):
-            a += total[column + side] - total[column]
-            b += square[column + side] - square[column]
-            c += count[column + side] - count[column]
-            row_total[column], row_square[column], row_count[column] = a, b, c
+        if is_whole:
+            _run_along(total, square, side, row_total, row_square)
+        else:
+            _run_along_counted(total, square, count, side, row_total, row_square, row_count)
         _standardize(image[row], valid[row], row_total, row_square, row_count, np.float32(floor * floor), result[row])
-        _add_row(image, valid, _mirrored(row - half, height, 0), np.float32(-1), total[inner], square[inner], count[inner])
+        _add_row(
+            image, valid, is_whole, _mirrored(row - half, height, 0), np.float32(-1), total[inner], square[inner], count[inner]
+        )
+
+
+@njit(cache=True, nogil=True)
+def _run_along(total, square, side, row_total, row_square):  # type: ignore[no-untyped-def]
+    """Write the sums of `side` neighbouring columns, from the second on."""
+    a, b = total[:side].sum(), square[:side].sum()
+    for column in range(len(row_total)):
+        a += total[column + side] - total[column]
+        b += square[column + side] - square[column]
+        row_total[column], row_square[column] = a, b
+
+
+@njit(cache=True, nogil=True)
+def _run_along_counted(total, square, count, side, row_total, row_square, row_count):  # type: ignore[no-untyped-def]
+    """Do the same where not all pixels are valid. One loop: each sum waits for its last addition, three wait side by side."""
+    a, b, c = total[:side].sum(), square[:side].sum(), count[:side].sum()
+    for column in range(len(row_total)):
+        a += total[column + side] - total[column]
+        b += square[column + side] - square[column]
+        c += count[column + side] - count[column]
+        row_total[column], row_square[column], row_count[column] = a, b, c
 
 
 # Each of these loops, alone in its function, becomes vector instructions.
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
-def _add_row(image, valid, row, factor, total, square, count):  # type: ignore[no-untyped-def]
+def _add_row(image, valid, is_whole, row, factor, total, square, count):  # type: ignore[no-untyped-def]
     """Add `factor` times a row's values, their squares, and how many there are, to the sums of the columns."""
+    if is_whole:
+        _add_whole_row(image[row], factor, total, square)
+        return
     for column in range(image.shape[1]):
         weight, value = factor * np.float32(valid[row, column]), image[row, column]
         total[column] += np.float64(weight * value)
         square[column] += np.float64(weight * value) * np.float64(value)
         count[column] += np.float64(weight)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
+def _add_whole_row(values, factor, total, square):  # type: ignore[no-untyped-def]
+    """Do the same where all pixels are valid."""
+    for column in range(len(values)):
+        value = np.float64(values[column])
+        total[column] += factor * value
+        square[column] += factor * value * value
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)

@@ -79,7 +79,7 @@ def solve(
         step = _damped_step(equations, damping)
         if step is None:
             return Solution(unknowns, equations, Outcome.DEGENERATE, iteration)
-        length = float(np.abs(step[:6] * scale).max())
+        length = _length(step, scale)
         candidate = unknowns.moved(step)
         at_candidate = linearize(terms, candidate)
         if at_candidate.cost < equations.cost and at_candidate.count >= _KEPT_IN_VIEW * equations.count:
@@ -107,6 +107,15 @@ def _damped_step(equations: NormalEquations, damping: float) -> Array | None:
     """Return −(H + λ diag H)⁻¹ g, or None where H is singular or not finite."""
     step = _solve_damped(equations.hessian, equations.gradient, damping)
     return step if math.isfinite(float(step @ step)) else None
+
+
+@njit(cache=True, nogil=True)
+def _length(step, scale):  # type: ignore[no-untyped-def]
+    """Return the largest entry of the pose's part of a step, each times its scale."""
+    length = 0.0
+    for i in range(len(scale)):
+        length = max(length, abs(step[i] * scale[i]))
+    return length
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -117,7 +117,8 @@ def _limits(keyframe: Keyframe, frame: Layers, pose: SE3) -> tuple[tuple[float, 
     drawn, image = _channels_last(keyframe.layers.image), _channels_last(frame.image)
     # Most images are no whiter than the rendering, and need no count.
     rendering = keyframe.rendering
-    if _share_at_limits(image) - _share_at_limits(drawn, rendering.covered) < _LEAST_SHARE:
+    share = _share_at_limits(image)
+    if share < _LEAST_SHARE or share - _share_at_limits(drawn, rendering.covered) < _LEAST_SHARE:
         return ()
     motion = pose @ keyframe.camera_from_world.inverse()
     counts = np.zeros((drawn.shape[2], 3, _BINS))

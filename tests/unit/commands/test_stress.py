@@ -50,7 +50,10 @@ def test_incidents_are_tried_as_often_as_asked_and_what_lasts_once(made_recordin
     assert "known views" not in result.stderr
 
 
-def test_where_a_camera_is_carried_elsewhere_the_map_is_indexed_once(made_recording: Path, tmp_path: Path) -> None:
+def test_where_a_camera_is_carried_elsewhere_the_map_is_indexed_once(
+    made_recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELOC_CACHE", str(tmp_path / "cache"))  # the others' may hold an index of this map
     few = ("--set", "places.views=4", "--every", 2, "--json", "--out", tmp_path)
     first, second = (_stress(made_recording, "--only", "kidnapped", *few) for _ in range(2))
     assert "4 known views" in first.stderr
