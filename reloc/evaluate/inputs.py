@@ -56,22 +56,27 @@ def _part(found: Any) -> tuple[int, int | None] | None:
 
 def cameras_of(summary: Mapping[str, Any] | None) -> tuple[PinholeCamera | None, LensCamera | None]:
     """Return the camera of the undistorted images and the lens that a summary describes, None for what it does not."""
-    camera, lens = None, None
+    described = summary or {}
+    return _camera(described.get("camera")), _lens(described.get("lens"))
+
+
+def _camera(found: Any) -> PinholeCamera | None:
+    """Return the camera that a part of a summary describes; None where it is missing or says something else."""
     try:
-        found = (summary or {})["camera"]
-        size, values = (
-            (int(found[name]) for name in ("width", "height")),
-            (float(found[name]) for name in ("fx", "fy", "cx", "cy")),
-        )
-        camera = PinholeCamera(*size, *values)
+        size = (int(found[name]) for name in ("width", "height"))
+        values = (float(found[name]) for name in ("fx", "fy", "cx", "cy"))
+        return PinholeCamera(*size, *values)
     except (KeyError, TypeError, ValueError, OverflowError):
-        pass
+        return None
+
+
+def _lens(found: Any) -> LensCamera | None:
+    """Return the lens that a part of a summary describes; None where it is missing or says something else."""
     try:
-        fields = dict((summary or {})["lens"])
-        lens = LensCamera(**{**fields, "model": LensModel(fields["model"]), "distortion": tuple(fields["distortion"])})
+        fields = dict(found)
+        return LensCamera(**{**fields, "model": LensModel(fields["model"]), "distortion": tuple(fields["distortion"])})
     except (KeyError, TypeError, ValueError, CalibrationError):
-        pass
-    return camera, lens
+        return None
 
 
 def absolute(spec: str) -> str:

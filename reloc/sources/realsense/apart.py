@@ -210,7 +210,7 @@ def main() -> None:
     except RelocError as error:
         out.say("error", text=str(error), is_calibration=isinstance(error, CalibrationError))
     except BrokenPipeError:
-        pass
+        pass  # whoever read us is gone, and with them whom we could tell
     # librealsense's threads may hang when it is unloaded.
     os._exit(0)
 
