@@ -66,6 +66,8 @@ LEVEL_ROUNDING = 0.51 / 255
 NORMAL = 1e-4
 # A fused kernel and its slow twin: sums of some hundred products of float64 in another order.
 TWIN = 1e-9
+# The same sums over lookups in float32: 3e-6 of the largest entry measured, where the products of a gradient nearly cancel.
+FLOAT32_SUM = 1e-5
 # 1.4826 for 1 / 0.674490.
 MAD_CONSTANT = 1e-5
 # Where least squares end that are stopped at a relative fall of the cost of 1e-14: its root, times a few.

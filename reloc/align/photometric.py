@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reloc.align.fused import photometric_equations
 from reloc.align.problem import NormalEquations, Unknowns
-from reloc.align.sampling import inside, value_at
+from reloc.align.sampling import BLOCK, locate, look_up, project
 from reloc.geometry.camera import PinholeCamera
 
 Array = NDArray[np.float64]
@@ -126,31 +126,22 @@ _NO_WEIGHT = np.empty(0)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sample(points, value, image, rotation, translation, exposure, intrinsics, residual, pixel):  # type: ignore[no-untyped-def]
-    fx, fy, cx, cy = intrinsics
+    """Write the residuals (N, C), NaN out of view, and the pixels (N, 2), NaN behind the camera."""
     channels = value.shape[1]
-    flat = image.reshape(-1)
-    right, below = np.uint64(channels), np.uint64(channels * image.shape[1])
-    for i in range(len(points)):
-        for channel in range(channels):
-            residual[i, channel] = np.nan
-        px, py, pz = points[i, 0], points[i, 1], points[i, 2]
-        z = rotation[2, 0] * px + rotation[2, 1] * py + rotation[2, 2] * pz + translation[2]
-        if z <= 0.0:
-            pixel[i, 0], pixel[i, 1] = np.nan, np.nan
-            continue
-        x = rotation[0, 0] * px + rotation[0, 1] * py + rotation[0, 2] * pz + translation[0]
-        y = rotation[1, 0] * px + rotation[1, 1] * py + rotation[1, 2] * pz + translation[1]
-        inverse = 1.0 / z
-        u, v = fx * x * inverse + cx, fy * y * inverse + cy
-        pixel[i, 0], pixel[i, 1] = u, v
-        if not inside(image, u, v):
-            continue
-        column, row = np.uint64(u), np.uint64(v)
-        corner = row * below + column * right
-        for channel in range(channels):
-            expected = exposure[2 * channel] * value[i, channel] + exposure[2 * channel + 1]
-            found = value_at(flat, corner + np.uint64(channel), right, below, u - column, v - row)
-            residual[i, channel] = found - expected
+    projected, corner, fraction = np.zeros((5, BLOCK)), np.empty(BLOCK, np.int32), np.empty((3, BLOCK), image.dtype)
+    found = np.empty((channels, BLOCK), image.dtype)
+    for first in range(0, len(points), BLOCK):
+        count = min(BLOCK, len(points) - first)
+        project(points, first, count, rotation, translation, intrinsics, projected)
+        locate(image, count, projected, corner, fraction)
+        look_up(image, corner, fraction, found)
+        for i in range(count):
+            is_before = projected[2, i] > 0.0
+            pixel[first + i, 0] = projected[3, i] if is_before else np.nan
+            pixel[first + i, 1] = projected[4, i] if is_before else np.nan
+            for channel in range(channels):
+                expected = exposure[2 * channel] * value[first + i, channel] + exposure[2 * channel + 1]
+                residual[first + i, channel] = found[channel, i] - expected
 
 
 @njit(cache=True, nogil=True)

@@ -1,6 +1,10 @@
 """Levenberg-Marquardt over a sum of residual terms. It knows neither images nor meshes.
 
 Levenberg (1944), Marquardt (1963); damping by the diagonal of H, as in Nocedal and Wright, "Numerical Optimization", 10.3.
+
+A robust cost bends less than its weights say, and noise in a gradient counts as slope: H is too large, and near the minimum the
+steps fall short, one after the other in the same direction. What they have in common says by how much, and the next one may be
+lengthened so (Aitken's method, for vectors: Irons and Tuck, "A version of the Aitken accelerator for computer iteration", 1969).
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ class StopRule:
     iterations: int
     """At most this many steps."""
     step: float
-    """Converged when the step, measured by `scale`, is shorter than this."""
+    """Converged when the next step, measured by `scale`, would be shorter than this, and is not worth looking at."""
     cost_decrease: float
     """Converged when the cost falls by less than this share of it."""
     fewest: int
@@ -61,6 +65,7 @@ def solve(
     rule: StopRule,
     scale: Array,
     trace: Callable[[SE3], None] | None = None,
+    most_relaxation: float = 1.0,
 ) -> Solution:
     """Return the minimum of the sum of the terms near `start`.
 
@@ -70,31 +75,34 @@ def solve(
         rule: When to stop.
         scale: (6,) factors that make the pose part of a step comparable with `rule.step`: pixels a metre and a radian, say.
         trace: Called with the pose after each step that was taken.
+        most_relaxation: Up to so many times its length a step is taken, where those before it have fallen short.
     """
     unknowns, equations = start, linearize(terms, start)
     if equations.count < rule.fewest:
         return Solution(unknowns, equations, Outcome.TOO_FEW_POINTS, 0)
-    damping = _FIRST_DAMPING
+    damping, relaxation, before = _FIRST_DAMPING, 1.0, None
     for iteration in range(1, rule.iterations + 1):
         step = _damped_step(equations, damping)
         if step is None:
             return Solution(unknowns, equations, Outcome.DEGENERATE, iteration)
-        length = _length(step, scale)
-        candidate = unknowns.moved(step)
+        # The first step is taken, however short: the exposure may have far to go.
+        if iteration > 1 and _length(step, scale) < rule.step:
+            return Solution(unknowns, equations, Outcome.CONVERGED, iteration - 1)
+        relaxation = 1.0 if before is None else _relaxed(relaxation, before, step, scale, most_relaxation)
+        candidate = unknowns.moved(relaxation * step)
         at_candidate = linearize(terms, candidate)
         if at_candidate.cost < equations.cost and at_candidate.count >= _KEPT_IN_VIEW * equations.count:
             decrease = (equations.cost - at_candidate.cost) / equations.cost
-            unknowns, equations, damping = candidate, at_candidate, max(damping * _DAMPING_DOWN, _LEAST_DAMPING)
+            unknowns, equations, before = candidate, at_candidate, step
+            damping = max(damping * _DAMPING_DOWN, _LEAST_DAMPING)
             if trace is not None:
                 trace(unknowns.camera_from_world)
             if decrease < rule.cost_decrease:
                 return Solution(unknowns, equations, Outcome.CONVERGED, iteration)
         else:
-            damping *= _DAMPING_UP
+            damping, before = damping * _DAMPING_UP, None
             if damping > _MOST_DAMPING:
                 return Solution(unknowns, equations, Outcome.DIVERGED, iteration)
-        if length < rule.step:
-            return Solution(unknowns, equations, Outcome.CONVERGED, iteration)
     return Solution(unknowns, equations, Outcome.MAX_ITERATIONS, rule.iterations)
 
 
@@ -116,6 +124,23 @@ def _length(step, scale):  # type: ignore[no-untyped-def]
     for i in range(len(scale)):
         length = max(length, abs(step[i] * scale[i]))
     return length
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _relaxed(relaxation, before, step, scale, most):  # type: ignore[no-untyped-def]
+    """Return the factor 1..`most` for a step, from that of the step before and what became of it.
+
+    Of the steps r, then s, it is the last factor times r · (r − s) / |r − s|², by the pose alone. Steps that grow say: far.
+    """
+    shared, ahead, change = 0.0, 0.0, 0.0
+    for i in range(len(scale)):
+        first, second = before[i] * scale[i], step[i] * scale[i]
+        shared += first * (first - second)
+        ahead += first * second
+        change += (first - second) ** 2
+    if shared <= 0.0:
+        return most if ahead > 0.0 else 1.0
+    return min(max(relaxation * shared / change, 1.0), most)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -13,7 +13,7 @@ from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3
 from tests.oracles.photometric import slow_linearize
 from tests.scenes import ANYWHERE
-from tests.tolerances import ALGEBRA, FINITE_DIFFERENCE, TWIN
+from tests.tolerances import ALGEBRA, FINITE_DIFFERENCE, FLOAT32_SUM, TWIN
 
 CAMERA = PinholeCamera(64, 48, 55.0, 57.0, 30.3, 24.4)
 # Where the points were picked is not where the term is linearised: at the very pose of the keyframe each point falls on a
@@ -56,7 +56,7 @@ def gradients_at(coefficients: np.ndarray, pixels: np.ndarray) -> np.ndarray:
 
 def image_of(coefficients: np.ndarray) -> np.ndarray:
     v, u = np.mgrid[: CAMERA.height, : CAMERA.width].astype(float)
-    return values_at(coefficients, np.stack([u, v], axis=-1)).astype(np.float32)
+    return values_at(coefficients, np.stack([u, v], axis=-1))
 
 
 def hat6(delta: np.ndarray) -> np.ndarray:
@@ -169,8 +169,7 @@ def test_a_step_of_second_order_minimisation_lands_on_the_solution_of_a_quadrati
 def random_problem(channels: int, seed: int) -> tuple[PhotometricTerm, Unknowns]:
     """Random pixels with a hole; points in view, beyond every border, on it, behind the camera and in the plane z = 0."""
     rng = np.random.default_rng(seed)
-    # Multiples of 2⁻¹²: their differences are exact in float32, in whatever order they are taken.
-    image = (rng.integers(0, 4096, (CAMERA.height, CAMERA.width, channels)) / 4096).astype(np.float32)
+    image = rng.random((CAMERA.height, CAMERA.width, channels))
     image[20:26, 30:37] = np.nan
     pixels = rng.uniform([-10, -10], [CAMERA.width + 10, CAMERA.height + 10], (400, 2))
     depth = rng.uniform(0.5, 4, 400)
@@ -201,6 +200,18 @@ def test_the_kernel_and_its_slow_twin_say_the_same(
     np.testing.assert_allclose(fast.gradient, slow.gradient, rtol=TWIN, atol=TWIN * np.abs(slow.gradient).max())
     np.testing.assert_allclose(fast.hessian, slow.hessian, rtol=TWIN, atol=TWIN * np.abs(slow.hessian).max())
     np.testing.assert_array_equal(fast.hessian, fast.hessian.T)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("seed", range(4))
+def test_in_float32_as_images_are_the_kernel_looks_up_the_same_but_for_rounding(channels: int, seed: int) -> None:
+    term, unknowns = random_problem(channels, seed)
+    exact = term.clipped_at(0.5).linearize(unknowns)
+    found = replace(term, image=term.image.astype(np.float32), width=0.5).linearize(unknowns)
+    assert found.count == exact.count
+    assert found.cost == pytest.approx(exact.cost, rel=FLOAT32_SUM)
+    np.testing.assert_allclose(found.gradient, exact.gradient, rtol=0, atol=FLOAT32_SUM * np.abs(exact.gradient).max())
+    np.testing.assert_allclose(found.hessian, exact.hessian, rtol=0, atol=FLOAT32_SUM * np.abs(exact.hessian).max())
 
 
 @pytest.mark.parametrize("channels", CHANNELS)
@@ -280,8 +291,8 @@ def test_agreement_is_the_correlation_times_the_share_in_view() -> None:
 def test_agreement_does_not_depend_on_exposure() -> None:
     term, unknowns = random_problem(1, 6)
     poses = unknowns.rotation[None], unknowns.translation[None]
-    brighter = replace(term, image=term.image * np.float32(0.5) + np.float32(0.25))
-    np.testing.assert_allclose(brighter.agreement(*poses), term.agreement(*poses), rtol=1e-5)
+    brighter = replace(term, image=term.image * 0.5 + 0.25)
+    np.testing.assert_allclose(brighter.agreement(*poses), term.agreement(*poses), rtol=TWIN)
 
 
 def test_a_blank_image_agrees_with_nothing() -> None:

@@ -166,6 +166,55 @@ def test_a_gradient_that_is_not_finite_is_degenerate() -> None:
     assert solve([term], Unknowns.at(ANYWHERE, EXPOSURE), RULE, PIXELS).outcome is Outcome.DEGENERATE
 
 
+# Relaxation
+
+
+@dataclass(frozen=True, eq=False)
+class Stiff:
+    """A term whose Hessian is too large, as that of a robust cost is: every plain step falls short."""
+
+    term: ResidualTerm
+    factor: float
+    asked: list[Unknowns] = field(default_factory=list)
+
+    def linearize(self, unknowns: Unknowns) -> NormalEquations:
+        self.asked.append(unknowns)
+        equations = self.term.linearize(unknowns)
+        return NormalEquations(self.factor * equations.hessian, equations.gradient, equations.cost, equations.count)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_relaxed_steps_reach_the_same_minimum_in_less_than_half_as_many(seed: int) -> None:
+    start = Unknowns.at(SE3.exp([0.02, -0.01, 0.015, 0.01, 0.012, -0.01]) @ ANYWHERE, EXPOSURE)
+    plain, relaxed = (
+        solve([Stiff(reprojection(seed, 0.5), 2.0), PRIOR], start, RULE, PIXELS, most_relaxation=most) for most in (1.0, 3.0)
+    )
+    assert plain.outcome is relaxed.outcome is Outcome.CONVERGED
+    assert relaxed.iterations < 0.5 * plain.iterations
+    found, expected = relaxed.unknowns.camera_from_world, plain.unknowns.camera_from_world
+    np.testing.assert_allclose(found.matrix, expected.matrix, rtol=0, atol=SOLVED)
+
+
+@pytest.mark.parametrize("most", [1.0, 2.0, 3.0])
+def test_no_step_is_lengthened_by_more_than_the_most(most: float) -> None:
+    # The gradient stays as it is, as on a slope without end.
+    hessian, gradient = random_equations(0)
+    term = Scripted(hessian, gradient, costs=[1.0 / (n + 1) for n in range(20)])
+    solve([term], Unknowns.at(ANYWHERE, EXPOSURE), StopRule(6, 1e-12, 1e-6, 4), PIXELS, most_relaxation=most)
+    exposures = np.array([unknowns.exposure for unknowns in term.asked])
+    lengths = np.linalg.norm(np.diff(exposures, axis=0), axis=1)
+    np.testing.assert_allclose(lengths[1:] / lengths[0], most, rtol=0.01)
+
+
+def test_after_a_step_that_did_not_help_the_next_is_a_plain_one() -> None:
+    hessian, gradient = random_equations(0)
+    term = Scripted(hessian, gradient, costs=[1.0, 0.5, 2.0, 2.0, 2.0])
+    solve([term], Unknowns.at(ANYWHERE, EXPOSURE), StopRule(4, 1e-12, 1e-6, 4), PIXELS, most_relaxation=3.0)
+    start, first, lengthened, after = (unknowns.exposure for unknowns in term.asked[:4])
+    np.testing.assert_allclose(lengthened - first, 3 * (first - start), rtol=0.01)
+    np.testing.assert_allclose(after - first, first - start, rtol=0.01)
+
+
 # Stopping
 
 
