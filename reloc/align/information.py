@@ -9,7 +9,6 @@ two gradients noise has no mean, and where the image is blurred, or shows someth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import reduce
 from operator import add
 
@@ -42,12 +41,7 @@ def pose_information(
     scatter = estimate_variance(term.sample(unknowns).residual if residuals is None else residuals, term.width)
     others = reduce(add, (one.linearize(unknowns).hessian for one in beside), 0.0)
 
-    def information(image_share: float) -> Array:
-        return np.asarray(replace(term, image_share=image_share).linearize(unknowns).hessian / scatter + others)
-
-    # With the mean of two Jacobians A and B: 2 ((A + B) / 2)² − A² / 2 − B² / 2 = A B.
-    by_rendering, by_both, by_image = (information(share) for share in (0.0, 0.5, 1.0))
-    common = 2 * by_both - (by_rendering + by_image) / 2
+    by_rendering, common = (product / scatter + others for product in term.gradient_products(unknowns))
     # No gradient has a part in what is known of the exposure.
     of_exposure = by_rendering[POSE_SIZE:, POSE_SIZE:]
     # A flat rendering cannot tell gain from bias; nor do the two then hide anything of the pose.

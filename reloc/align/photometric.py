@@ -8,12 +8,13 @@ minimisation; Benhimane and Malis, IROS 2004).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reloc.align.fused import photometric_equations
+from reloc.align.fused import gradient_products, photometric_equations
 from reloc.align.problem import NormalEquations, Unknowns
 from reloc.align.sampling import BLOCK, locate, look_up, project
 from reloc.geometry.camera import PinholeCamera
@@ -63,8 +64,6 @@ class PhotometricTerm:
     """Where the robust cost levels out, in the unit of the residual."""
     weight: Array | None = None
     """(N,) prior trust 0..1 in each point; None trusts all alike."""
-    image_share: float = 0.5
-    """What part 0..1 of the Jacobian's gradient is the image's; the rest is the rendering's."""
 
     def clipped_at(self, width: float, weight: Array | None = None) -> PhotometricTerm:
         """Return the same comparison with another width of the robust cost, and another trust in the points."""
@@ -72,20 +71,31 @@ class PhotometricTerm:
 
     def linearize(self, unknowns: Unknowns) -> NormalEquations:
         """Return cost and quadratic model at these unknowns, in one pass over the points."""
-        return NormalEquations(
-            *photometric_equations(
-                self.points.in_world,
-                self.points.value,
-                self.points.gradient,
-                _NO_WEIGHT if self.weight is None else self.weight,
-                self.image,
-                unknowns.rotation,
-                unknowns.translation,
-                unknowns.exposure,
-                self.camera.intrinsics,
-                self.width,
-                self.image_share,
-            )
+        return NormalEquations(*photometric_equations(*self._arguments(unknowns)))
+
+    def gradient_products(self, unknowns: Unknowns) -> tuple[Array, Array]:
+        """Return what the rendering's gradients say of the unknowns, and what they have in common with the image's.
+
+        Returns:
+            Σ w A Aᵀ and the symmetric part of Σ w A Bᵀ (6 + 2 C, 6 + 2 C), for the Jacobians A by the gradient of the rendering
+            alone and B by that of the image.
+        """
+        return gradient_products(*self._arguments(unknowns))
+
+    def _arguments(self, unknowns: Unknowns) -> tuple[Any, ...]:
+        """Return what the kernels of `fused.py` take."""
+        points = self.points
+        return (
+            points.in_world,
+            points.value,
+            points.gradient,
+            _NO_WEIGHT if self.weight is None else self.weight,
+            self.image,
+            unknowns.rotation,
+            unknowns.translation,
+            unknowns.exposure,
+            self.camera.intrinsics,
+            self.width,
         )
 
     def sample(self, unknowns: Unknowns) -> Samples:

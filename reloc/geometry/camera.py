@@ -7,6 +7,7 @@ Pixel (0, 0) is the centre of the top-left pixel. Area-averaging an image by a f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,9 @@ class PinholeCamera:
         """The (3, 3) calibration matrix K, in pixels."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
-    @property
+    @cached_property
     def intrinsics(self) -> Array:
-        """(fx, fy, cx, cy) as an array (4,) for the compiled kernels."""
+        """(fx, fy, cx, cy) as an array (4,) for the compiled kernels, which only read it."""
         return np.array([self.fx, self.fy, self.cx, self.cy])
 
     def project(self, points_in_camera: Array) -> Array:

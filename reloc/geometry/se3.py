@@ -18,7 +18,6 @@ Array = NDArray[np.float64]
 
 # Below this angle the closed forms lose digits to cancellation; the Taylor series then errs by less than 1e-16.
 _SMALL_ANGLE_RAD = 1e-3
-_IDENTITY = np.eye(3)
 
 
 def hat(vector: Array) -> Array:
@@ -27,38 +26,50 @@ def hat(vector: Array) -> Array:
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
+def _polynomial(omega: Array, first: float, second: float) -> Array:
+    """Return I + first [ω]× + second [ω]×² (3, 3): all functions of a rotation vector are such, by Cayley and Hamilton.
+
+    Written out, since of so few numbers each array that is made costs more than the arithmetic.
+    """
+    x, y, z = omega.tolist()
+    xy, xz, yz = second * x * y, second * x * z, second * y * z
+    xx, yy, zz = second * x * x, second * y * y, second * z * z
+    x, y, z = first * x, first * y, first * z
+    return np.array([[1.0 - yy - zz, xy - z, xz + y], [xy + z, 1.0 - xx - zz, yz - x], [xz - y, yz + x, 1.0 - xx - yy]])
+
+
 def rotation_exp(omega: ArrayLike) -> Array:
     """Return the (3, 3) rotation matrix of the rotation vector `omega` (3,) in radians (Rodrigues)."""
     w = np.asarray(omega, dtype=np.float64)
-    a, b, _ = _rodrigues_coefficients(float(np.sqrt(w @ w)))
-    w_hat = hat(w)
-    return np.eye(3) + a * w_hat + b * (w_hat @ w_hat)
+    a, b, _ = _rodrigues_coefficients(_length(w))
+    return _polynomial(w, a, b)
 
 
 def rotation_log(rotation: Array) -> Array:
     """Return the rotation vector (3,) in radians, of length at most π, of a (3, 3) rotation matrix."""
-    w, x, y, z = quaternion_from_matrix(rotation)
-    norm = float(np.sqrt(x * x + y * y + z * z))
-    if norm < 1e-12:
-        return 2.0 * np.array([x, y, z])  # w ≥ 0 here, so atan2(n, w) / n → 1
-    return np.array([x, y, z]) * (2.0 * float(np.arctan2(norm, w)) / norm)
+    w, x, y, z = quaternion_from_matrix(rotation).tolist()
+    norm = math.sqrt(x * x + y * y + z * z)
+    factor = 2.0 * math.atan2(norm, w) / norm if norm > 1e-12 else 2.0  # w ≥ 0 here, so atan2(n, w) / n → 1
+    return np.array([factor * x, factor * y, factor * z])
 
 
 def left_jacobian(omega: ArrayLike) -> Array:
     """Return V (3, 3), the left Jacobian of SO(3): the translation of exp(v, ω) is V(ω) v (Barfoot 7.37)."""
     w = np.asarray(omega, dtype=np.float64)
-    _, b, c = _rodrigues_coefficients(float(np.sqrt(w @ w)))
-    w_hat = hat(w)
-    return np.eye(3) + b * w_hat + c * (w_hat @ w_hat)
+    _, b, c = _rodrigues_coefficients(_length(w))
+    return _polynomial(w, b, c)
 
 
 def inverse_left_jacobian(omega: Array) -> Array:
     """Return V⁻¹ (3, 3) for a rotation vector of length at most π (Barfoot 7.37)."""
-    half = float(np.sqrt(omega @ omega)) / 2
+    half = _length(omega) / 2
     # (1 − (θ/2) cot(θ/2)) / θ²
-    c = (1.0 - half * np.cos(half) / np.sin(half)) / (4 * half**2) if 2 * half > _SMALL_ANGLE_RAD else (1.0 + half**2 / 15) / 12
-    w_hat = hat(omega)
-    return _IDENTITY - 0.5 * w_hat + c * (w_hat @ w_hat)
+    c = (1.0 - half / math.tan(half)) / (4 * half**2) if 2 * half > _SMALL_ANGLE_RAD else (1.0 + half**2 / 15) / 12
+    return _polynomial(omega, -0.5, c)
+
+
+def _length(vector: Array) -> float:
+    return math.sqrt(vector @ vector)
 
 
 def _rodrigues_coefficients(angle: float) -> tuple[float, float, float]:
@@ -66,7 +77,9 @@ def _rodrigues_coefficients(angle: float) -> tuple[float, float, float]:
     if angle < _SMALL_ANGLE_RAD:
         square = angle * angle
         return 1.0 - square / 6.0, 0.5 - square / 24.0, 1.0 / 6.0 - square / 120.0
-    sine, cosine = np.sin(angle), np.cos(angle)
+    if not math.isfinite(angle):  # where math.sin raises
+        return math.nan, math.nan, math.nan
+    sine, cosine = math.sin(angle), math.cos(angle)
     return sine / angle, (1.0 - cosine) / angle**2, (angle - sine) / angle**3
 
 
@@ -91,8 +104,9 @@ def quaternion_from_matrix(rotation: Array) -> Array:
 
 def matrix_from_quaternion(wxyz: ArrayLike) -> Array:
     """Return the (3, 3) rotation matrix of the quaternion (w, x, y, z), which is normalised first."""
-    q = np.asarray(wxyz, dtype=np.float64)
-    w, x, y, z = q / np.sqrt(q @ q)
+    w, x, y, z = np.asarray(wxyz, dtype=np.float64).tolist()
+    length = math.sqrt(w * w + x * x + y * y + z * z) or math.nan
+    w, x, y, z = w / length, x / length, y / length, z / length
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -130,11 +144,9 @@ class SE3:
     def exp(cls, tangent: ArrayLike) -> Self:
         """Return the motion of the tangent vector (v, ω) (6,)."""
         delta = np.asarray(tangent, dtype=np.float64)
-        a, b, c = _rodrigues_coefficients(float(np.sqrt(delta[3:] @ delta[3:])))
-        w_hat = hat(delta[3:])
-        square = w_hat @ w_hat
-        # Both as in `rotation_exp` and `left_jacobian`, with what they share computed once.
-        return cls(_IDENTITY + a * w_hat + b * square, (_IDENTITY + b * w_hat + c * square) @ delta[:3])
+        omega = delta[3:]
+        a, b, c = _rodrigues_coefficients(_length(omega))
+        return cls(_polynomial(omega, a, b), _polynomial(omega, b, c) @ delta[:3])
 
     @classmethod
     def from_quaternion(cls, wxyz: ArrayLike, translation: ArrayLike) -> Self:

@@ -43,8 +43,11 @@ def perturbation_jacobian(point_in_camera: np.ndarray) -> np.ndarray:
     return np.hstack([np.eye(3), [[0, z, -y], [-z, 0, x], [y, -x, 0]]])
 
 
-def slow_linearize(term: PhotometricTerm, unknowns: Unknowns) -> NormalEquations:
-    """H = Σ w J Jᵀ, g = Σ w J r and Σ ρ(r), over all points whose values and gradients the image holds."""
+def slow_linearize(term: PhotometricTerm, unknowns: Unknowns, image_share: float = 0.5) -> NormalEquations:
+    """H = Σ w J Jᵀ, g = Σ w J r and Σ ρ(r), over all points whose values and gradients the image holds.
+
+    J takes so large a part of the image's gradient, and the rest of the rendering's.
+    """
     camera, points = term.camera, term.points
     channels, size = points.value.shape[1], 6 + len(unknowns.exposure)
     images = [term.image[:, :, c].astype(np.float64) for c in range(channels)]
@@ -66,7 +69,7 @@ def slow_linearize(term: PhotometricTerm, unknowns: Unknowns) -> NormalEquations
         for c in range(channels):
             gain, bias = unknowns.exposure[2 * c : 2 * c + 2]
             residual = found[c] - (gain * points.value[i, c] + bias)
-            slope = term.image_share * slopes[c] + (1 - term.image_share) * gain * points.gradient[i, c]
+            slope = image_share * slopes[c] + (1 - image_share) * gain * points.gradient[i, c]
             jacobian = np.zeros(size)
             jacobian[:6] = slope @ projection_jacobian(p, camera.fx, camera.fy) @ perturbation_jacobian(p)
             jacobian[6 + 2 * c : 8 + 2 * c] = -points.value[i, c], -1

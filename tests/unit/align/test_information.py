@@ -99,7 +99,7 @@ def test_a_term_beside_adds_its_own() -> None:
     term = term_of(drawn + 0.01 * rng.standard_normal(drawn.shape), drawn)
     alone, twice = (
         pose_information(term, START),
-        pose_information(term, START, [WeightedTerm(replace(term, image_share=0.0), 1e5)]),
+        pose_information(term, START, [WeightedTerm(term, 1e5)]),
     )
     assert np.linalg.eigvalsh(twice - alone)[0] > -ALGEBRA * np.abs(alone).max()
     assert np.trace(twice) > 1.5 * np.trace(alone)

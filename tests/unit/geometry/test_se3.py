@@ -264,6 +264,16 @@ def test_equality_is_bit_by_bit() -> None:
         hash(motion)
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_stays_a_value(bad: float) -> None:
+    assert not SE3.exp([0, 0, 0, 0, bad, 0]).is_finite
+    with np.errstate(invalid="ignore"):
+        assert not SE3.exp([bad, 0, 0, 0, 0, 0]).is_finite
+        assert np.isnan(SE3(np.full((3, 3), bad), np.zeros(3)).log()).any()
+    assert np.isnan(matrix_from_quaternion([bad, 0, 0, 0])).any()
+    assert np.isnan(matrix_from_quaternion(np.zeros(4))).all()
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_what_is_not_finite_is_known(bad: float) -> None:
     assert SE3.identity().is_finite
