@@ -16,9 +16,6 @@ from reloc.view import View
 
 Array = NDArray[np.float64]
 
-# Where an image says nothing at all (a covered lens) the covariance is huge, but a number.
-_LEAST_INFORMATION = 1e-9
-
 
 @dataclass(frozen=True)
 class AssessConfig:
@@ -87,14 +84,6 @@ class Assessment:
         return Measurement(alignment.camera_from_world, self.noise_covariance, self.model_covariance, depth)
 
 
-def residual_covariance(alignment: Alignment) -> Array:
-    """Return (6, 6) the covariance that the aligned pose would have if residuals were independent: the inverse information."""
-    information = (alignment.information + alignment.information.T) / 2
-    values, vectors = np.linalg.eigh(information)
-    least = max(1e-12 * float(values[-1]), _LEAST_INFORMATION)
-    return np.asarray((vectors / np.maximum(values, least)) @ vectors.T)
-
-
 def assess(
     alignment: Alignment,
     view: View,
@@ -149,7 +138,7 @@ def assess(
     score = math.prod(factors.values())
     believed = score >= (config.tracked_score if steady or support is not None else config.regained_score)
     reason = "" if believed else min(factors, key=lambda name: factors[name])
-    scatter = residual_covariance(alignment)
+    scatter = alignment.residual_covariance
     doubtful = score < config.regained_score or view.correlation < config.fallen_share * correlation_before
     return Assessment(score, believed, doubtful, reason, config.noise_inflation * scatter, config.model_error * scatter, quality)
 

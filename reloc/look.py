@@ -10,14 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from reloc.align.aligner import FrameAligner
 from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.align.keyframe import Keyframe, make_keyframe
 from reloc.align.layers import Layers
 from reloc.align.likeliest import likeliest
-from reloc.assess import AssessConfig, assess, residual_covariance
+from reloc.assess import AssessConfig, assess
 from reloc.follow import Attempt, Track
 from reloc.frame import Frame
 from reloc.geometry.se3 import SE3, interpolate
@@ -204,7 +202,7 @@ class Lookout:
             view = measure_view(sight.frame, layers, keyframe, pose, alignment.inlier_share, black)
             nis = math.nan
             if predicted is not None:
-                covariance = self._assess_config.noise_inflation * residual_covariance(alignment)
+                covariance = self._assess_config.noise_inflation * alignment.residual_covariance
                 nis = self._motion.nis(predicted, pose, covariance)
             assessment = assess(
                 alignment,
@@ -223,8 +221,8 @@ class Lookout:
         """Return the standard deviation, in pixels, of where the prediction puts a point at the median depth."""
         if not self._filtered:
             return math.inf
-        variance = np.diag(predicted.pose_covariance)
-        sideways = float(variance[:3].max()) / keyframe.depth**2 + float(variance[3:].max())
+        variance = predicted.pose_covariance.diagonal().tolist()
+        sideways = max(variance[:3]) / keyframe.depth**2 + max(variance[3:])
         return keyframe.rendering.camera.fx * math.sqrt(sideways)
 
 

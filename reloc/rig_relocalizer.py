@@ -16,7 +16,7 @@ from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.align.keyframe import Keyframe, make_keyframe
 from reloc.align.layers import Layers, build_layers
 from reloc.align.rig_aligner import RigAligner, RigView
-from reloc.assess import AssessConfig, assess, residual_covariance
+from reloc.assess import AssessConfig, assess
 from reloc.estimate import Estimate, Exposure, Quality
 from reloc.follow import Attempt, Follower, Track
 from reloc.frame import Frame, RawFrame
@@ -214,7 +214,7 @@ class RigRelocalizer:
             view = replace(view, correlation=alignment.correlation)  # of all cameras, not of the first alone
             nis = math.nan
             if predicted is not None:
-                covariance = self._configs.assess.noise_inflation * residual_covariance(alignment)
+                covariance = self._configs.assess.noise_inflation * alignment.residual_covariance
                 nis = self._motion.nis(predicted, pose, covariance)
             steady = sure and self._track is not None and self._track.misses == 0
             coverage = max(keyframe.coverage for keyframe in keyframes.values())

@@ -27,6 +27,8 @@ _AGREES = 0.25
 one over the root of its 70 points."""
 _LEAST_LIT = 0.01
 """An image of which less than this share is lit shows nothing."""
+_ROWS_APART = 4
+"""Whether it is lit is judged by every so many rows: no light is as narrow."""
 _LIMITS = (0.001, 0.99)
 """Up to and from here the sensor has cut off what was there: blocked light, and highlights, which JPEG leaves a little below
 white. What is only dark still shows the map."""
@@ -235,9 +237,10 @@ def _correlations(region):  # type: ignore[no-untyped-def]
 
 def is_unlit(frame: Frame, black: float) -> bool:
     """Return whether next to nothing of an image is neither black nor burnt out, so that searching by it is in vain."""
-    luminance = frame.image if frame.image.ndim == 2 else frame.image.mean(axis=2)
-    lit = (luminance > black) & (luminance < 1 - black) & frame.valid
-    return int(np.count_nonzero(lit)) < _LEAST_LIT * max(int(np.count_nonzero(frame.valid)), 1)
+    image, valid = frame.image[::_ROWS_APART], frame.valid[::_ROWS_APART]
+    luminance = image if image.ndim == 2 else image.mean(axis=2)
+    lit = (luminance > black) & (luminance < 1 - black) & valid
+    return int(np.count_nonzero(lit)) < _LEAST_LIT * max(int(np.count_nonzero(valid)), 1)
 
 
 def surprise_share(predicted: SE3, measured: SE3, keyframe: Keyframe) -> float:

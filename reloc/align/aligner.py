@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +37,9 @@ from reloc.geometry.se3 import SE3
 Array = NDArray[np.float64]
 
 FEWEST_POINTS = 30
+# Directions that nothing determines get a huge variance, but a number.
+_LEAST_SHARE = 1e-12
+_LEAST_INFORMATION = 1e-9
 _BEAM = (8, 4, 2)
 """How many results of a search go on to the coarsest level, to the next, and to all finer ones."""
 _CAPTURE_PX = 1.0
@@ -69,6 +73,13 @@ class Alignment:
     """Pearson correlation of rendering and image over the points in view."""
     exposure: Exposure
     """On raw intensities."""
+
+    @cached_property
+    def residual_covariance(self) -> Array:
+        """(6, 6) the covariance that the pose would have if residuals were independent: the inverse information."""
+        values, vectors = np.linalg.eigh((self.information + self.information.T) / 2)
+        least = max(_LEAST_SHARE * float(values[-1]), _LEAST_INFORMATION)
+        return np.asarray((vectors / np.maximum(values, least)) @ vectors.T)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.align.layers import Kind, Layer, Layers, build_layers
 from reloc.align.photometric import ReferencePoints
+from reloc.align.probes import Probes, make_probes
 from reloc.geometry.camera import PinholeCamera
 from reloc.geometry.se3 import SE3, rotation_angle
 from reloc.render.renderer import Renderer, Rendering
@@ -38,6 +40,11 @@ class Keyframe:
     def camera_from_world(self) -> SE3:
         """Where the map was seen from."""
         return self.rendering.camera_from_world
+
+    @cached_property
+    def probes(self) -> Probes:
+        """The points that are asked what the camera has done to an image."""
+        return make_probes(self.references[0][self.layers.kind], self.layers, self.rendering)
 
     def holds_at(self, camera_from_world: SE3, config: KeyframeConfig) -> bool:
         """Return whether a view from there is close enough to this one for its points to serve."""

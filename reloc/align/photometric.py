@@ -80,7 +80,8 @@ class PhotometricTerm:
             Σ w A Aᵀ and the symmetric part of Σ w A Bᵀ (6 + 2 C, 6 + 2 C), for the Jacobians A by the gradient of the rendering
             alone and B by that of the image.
         """
-        return gradient_products(*self._arguments(unknowns))
+        of_rendering, common = gradient_products(*self._arguments(unknowns))
+        return of_rendering, common
 
     def _arguments(self, unknowns: Unknowns) -> tuple[Any, ...]:
         """Return what the kernels of `fused.py` take."""

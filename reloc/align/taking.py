@@ -19,6 +19,7 @@ from reloc.align.exposure import neutral_exposure
 from reloc.align.keyframe import Keyframe, pick_references
 from reloc.align.layers import Kind, Layer, Layers, build_layers
 from reloc.align.photometric import PhotometricTerm, ReferencePoints, Samples
+from reloc.align.probes import AT_LIMIT, GRID_PX, channels_last, share_at_limits
 from reloc.align.problem import Unknowns
 from reloc.align.tone import image_tone
 from reloc.geometry.se3 import SE3
@@ -28,10 +29,6 @@ Image = NDArray[np.float32]
 
 LEVELS = 2
 """So many of the finest levels are drawn anew: what the camera did is smaller than the pixels of the others, or nearly."""
-_GRID_PX = 8
-"""Every so many pixels the rendering is compared with the image, to find where the sensor is at its limits."""
-_AT_LIMIT = 0.01
-"""So close to 0 or 1 the sensor is at its limit: averaging takes some pixels a little off it."""
 _LEAST_CUT = 0.15
 """What the sensor cuts off of the map's intensities, at least, to matter,"""
 _LEAST_SHARE = 0.02
@@ -80,7 +77,7 @@ def measured_taking(keyframe: Keyframe, frame: Layers, pose: SE3) -> Taking:
 def as_taken(keyframe: Keyframe, taking: Taking, config: AlignConfig) -> Keyframe:
     """Return the keyframe with the references of the finest levels as the camera would have taken them."""
     covered = keyframe.rendering.covered
-    picture = _channels_last(_blurred(keyframe.layers.image, covered, taking.blur_px))
+    picture = channels_last(_blurred(keyframe.layers.image, covered, taking.blur_px))
     if taking.limits:
         darkest, brightest = np.array(taking.limits, dtype=np.float32).T
         picture = np.clip(picture, darkest, brightest)
@@ -92,10 +89,6 @@ def as_taken(keyframe: Keyframe, taking: Taking, config: AlignConfig) -> Keyfram
     return replace(keyframe, references=(*anew, *keyframe.references[len(anew) :]))
 
 
-def _channels_last(picture: Image) -> Image:
-    return picture if picture.ndim == 3 else picture[:, :, None]
-
-
 def _blurred(picture: Image, covered: NDArray[np.bool_], sides_px: tuple[int, int]) -> Image:
     """Return the mean of what is covered under a box of these sides around each covered pixel."""
     if sides_px == (1, 1):
@@ -103,9 +96,9 @@ def _blurred(picture: Image, covered: NDArray[np.bool_], sides_px: tuple[int, in
     share = cv2.blur(covered.astype(np.float32), sides_px)
     enough = covered & (share >= _LEAST_WEIGHT)
     share[~enough] = 1.0
-    known = _channels_last(picture) * covered[:, :, None]
-    total = _channels_last(np.asarray(cv2.blur(known, sides_px), dtype=np.float32))
-    shown = np.where(enough[:, :, None], total / share[:, :, None], _channels_last(picture))
+    known = channels_last(picture) * covered[:, :, None]
+    total = channels_last(np.asarray(cv2.blur(known, sides_px), dtype=np.float32))
+    shown = np.where(enough[:, :, None], total / share[:, :, None], channels_last(picture))
     return np.asarray(shown, dtype=np.float32).reshape(picture.shape)
 
 
@@ -114,11 +107,11 @@ def _blurred(picture: Image, covered: NDArray[np.bool_], sides_px: tuple[int, in
 
 def _limits(keyframe: Keyframe, frame: Layers, pose: SE3) -> tuple[tuple[float, float], ...]:
     """Return the intensities of the rendering at which the sensor came to its limits, by channel; empty where it did not."""
-    drawn, image = _channels_last(keyframe.layers.image), _channels_last(frame.image)
+    drawn, image = channels_last(keyframe.layers.image), channels_last(frame.image)
     # Most images are no whiter than the rendering, and need no count.
     rendering = keyframe.rendering
-    share = _share_at_limits(image)
-    if share < _LEAST_SHARE or share - _share_at_limits(drawn, rendering.covered) < _LEAST_SHARE:
+    share = share_at_limits(frame.image)
+    if share < _LEAST_SHARE or share - keyframe.probes.limited_share < _LEAST_SHARE:
         return ()
     motion = pose @ keyframe.camera_from_world.inverse()
     counts = np.zeros((drawn.shape[2], 3, _BINS))
@@ -126,15 +119,6 @@ def _limits(keyframe: Keyframe, frame: Layers, pose: SE3) -> tuple[tuple[float, 
     _count(drawn, rendering.depth, image, np.ascontiguousarray(motion.rotation), motion.translation, camera, counts)
     found = tuple((1.0 - _cut(dark[::-1], (free + bright)[::-1]), _cut(bright, free + dark)) for free, dark, bright in counts)
     return () if all(limits == (0.0, 1.0) for limits in found) else found
-
-
-def _share_at_limits(picture: Image, known: NDArray[np.bool_] | None = None) -> float:
-    """Return the share of the pixels that are known and black or white, from every eighth row and column."""
-    step = np.s_[::_GRID_PX, ::_GRID_PX]
-    limited = np.abs(picture[step] - 0.5) >= 0.5 - _AT_LIMIT
-    if known is not None:
-        limited &= known[step][:, :, None]
-    return float(np.count_nonzero(limited) / limited.size)
 
 
 def _cut(limited: Array, others: Array) -> float:
@@ -153,8 +137,8 @@ def _count(drawn, depth, image, rotation, translation, intrinsics, counts):  # t
     fx, fy, cx, cy = intrinsics
     height, width, channels = image.shape
     bins = counts.shape[2]
-    for row in range(_GRID_PX // 2, depth.shape[0], _GRID_PX):
-        for column in range(_GRID_PX // 2, depth.shape[1], _GRID_PX):
+    for row in range(GRID_PX // 2, depth.shape[0], GRID_PX):
+        for column in range(GRID_PX // 2, depth.shape[1], GRID_PX):
             z = np.float64(depth[row, column])
             if z <= 0.0:
                 continue
@@ -168,7 +152,7 @@ def _count(drawn, depth, image, rotation, translation, intrinsics, counts):  # t
                 continue
             for channel in range(channels):
                 here = image[int(v + 0.5), int(u + 0.5), channel]
-                state = 1 if abs(here) <= _AT_LIMIT else 2 if abs(here - 1.0) <= _AT_LIMIT else 0
+                state = 1 if abs(here) <= AT_LIMIT else 2 if abs(here - 1.0) <= AT_LIMIT else 0
                 intensity = min(max(int(drawn[row, column, channel] * bins), 0), bins - 1)
                 counts[channel, state, intensity] += 1
 
@@ -179,7 +163,7 @@ def _count(drawn, depth, image, rotation, translation, intrinsics, counts):  # t
 def _blur(keyframe: Keyframe, frame: Layers, pose: SE3) -> tuple[int, int]:
     """Return the sides of the box, along u and v, under which the rendering looks most like the image at the finest level."""
     layer, reference = frame.at(0, frame.kind), keyframe.references[0][frame.kind]
-    steepness = _steepness(layer, _some(reference), pose)
+    steepness = _steepness(layer, keyframe.probes.points, pose)
     if not steepness.min() < _BLURRED:
         return 1, 1
     samples = _sampled(layer, reference, pose)
@@ -194,18 +178,13 @@ def _blur(keyframe: Keyframe, frame: Layers, pose: SE3) -> tuple[int, int]:
         most = -1.0
         for side in _SIDES_PX:
             tried = (side, sides[1]) if axis == 0 else (sides[0], side)
-            blurred = _channels_last(np.asarray(cv2.blur(drawn, tried)))
+            blurred = channels_last(np.asarray(cv2.blur(drawn, tried)))
             likeness = _correlation(blurred[rows, columns].ravel(), found.ravel())
             if likeness < most - _WORSE:
                 break
             if likeness > most:
                 most, sides[axis] = likeness, side
     return (sides[0], sides[1]) if most >= _LEAST_LIKENESS else (1, 1)
-
-
-def _some(points: ReferencePoints) -> ReferencePoints:
-    """Return every third point: enough to tell whether an image is blurred, in every frame."""
-    return ReferencePoints(*(np.ascontiguousarray(one[::3]) for one in (points.in_world, points.value, points.gradient)))
 
 
 def _sampled(layer: Layer, points: ReferencePoints, pose: SE3) -> Samples:

@@ -7,10 +7,9 @@ from numba import njit
 
 from reloc.align.keyframe import Keyframe
 from reloc.align.layers import Layers
+from reloc.align.probes import intensities
 from reloc.geometry.se3 import SE3
 
-_TONE_POINTS = 4
-"""Every so many points are asked for the tone."""
 _LIT = (0.02, 0.98)
 """Between these neither noise nor the sensor's limits tell of the tone."""
 _FEWEST_PAIRS = 50
@@ -24,28 +23,8 @@ _LEAST_CORRELATION = 0.3
 
 def image_tone(keyframe: Keyframe, frame: Layers, pose: SE3) -> float:
     """Return the exponent that gives the rendering the image's contrast between dark and bright; 1 where it hardly matters."""
-    points, drawn, image = keyframe.references[0][frame.kind].in_world, keyframe.layers.image, frame.image
-    here, camera = keyframe.camera_from_world, keyframe.rendering.camera.intrinsics
-    wanted = _looked_up(points, drawn if drawn.ndim == 3 else drawn[:, :, None], here.rotation, here.translation, camera)
-    found = _looked_up(points, image if image.ndim == 3 else image[:, :, None], pose.rotation, pose.translation, camera)
-    return float(_exponent(wanted, found))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _looked_up(points, image, rotation, translation, intrinsics):  # type: ignore[no-untyped-def]
-    """Return (M, C) what some of the points look like at the pixel nearest to them; NaN out of view."""
-    fx, fy, cx, cy = intrinsics
-    height, width, channels = image.shape
-    result = np.full((len(points) // _TONE_POINTS, channels), np.nan)
-    for k in range(len(result)):
-        px, py, pz = points[k * _TONE_POINTS]
-        z = rotation[2, 0] * px + rotation[2, 1] * py + rotation[2, 2] * pz + translation[2]
-        u = fx * (rotation[0, 0] * px + rotation[0, 1] * py + rotation[0, 2] * pz + translation[0]) / z + cx
-        v = fy * (rotation[1, 0] * px + rotation[1, 1] * py + rotation[1, 2] * pz + translation[1]) / z + cy
-        if z > 0.0 and u >= 0.0 and v >= 0.0 and u <= width - 1 and v <= height - 1:
-            for channel in range(channels):
-                result[k, channel] = image[int(v + 0.5), int(u + 0.5), channel]
-    return result
+    probes = keyframe.probes
+    return float(_exponent(probes.intensity, intensities(probes.points, frame, pose)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

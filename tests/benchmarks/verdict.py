@@ -19,7 +19,7 @@ from reloc.align.aligner import Aligner
 from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.align.keyframe import make_keyframe
 from reloc.align.layers import build_layers
-from reloc.assess import AssessConfig, residual_covariance
+from reloc.assess import AssessConfig
 from reloc.build import make_undistorter
 from reloc.config import RelocConfig
 from reloc.frame import Frame, RawFrame
@@ -254,5 +254,5 @@ def noise_nees(seeds: int, sigma: float) -> Array:
         keyframe = make_keyframe(renderer, frame.camera, guess, align, KeyframeConfig())
         aligned = Aligner(align).align(keyframe, layers, [guess])
         error = (aligned.camera_from_world @ true.inverse()).log()
-        found[seed] = error @ np.linalg.solve(residual_covariance(aligned), error)
+        found[seed] = error @ np.linalg.solve(aligned.residual_covariance, error)
     return found

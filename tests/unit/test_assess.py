@@ -14,7 +14,7 @@ from reloc.align.aligner import Aligner, Alignment
 from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.align.keyframe import make_keyframe
 from reloc.align.layers import build_layers
-from reloc.assess import AssessConfig, Assessment, assess, residual_covariance
+from reloc.assess import AssessConfig, Assessment, assess
 from reloc.estimate import Exposure, Outcome
 from reloc.frame import RawFrame
 from reloc.geometry.lens import LensCamera, LensModel
@@ -178,7 +178,7 @@ def random_information(seed: int) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_covariance_is_the_inverse_information(seed: int) -> None:
     information = random_information(seed)
-    found = residual_covariance(replace(GOOD, information=information))
+    found = replace(GOOD, information=information).residual_covariance
     np.testing.assert_allclose(found @ information, np.eye(6), rtol=0, atol=1e-9)
     np.testing.assert_allclose(found, found.T, rtol=1e-9, atol=1e-20)
 
@@ -193,7 +193,7 @@ def test_the_parts_of_the_error_are_multiples_of_it(seed: int) -> None:
 
 @pytest.mark.parametrize("information", [np.zeros((6, 6)), np.diag([1e6, 1e6, 0.0, 4e6, 4e6, 4e6]), -1e-3 * np.eye(6)])
 def test_where_nothing_is_known_the_covariance_is_huge_but_a_number(information: np.ndarray) -> None:
-    found = residual_covariance(replace(GOOD, information=information))
+    found = replace(GOOD, information=information).residual_covariance
     assert np.isfinite(found).all()
     assert np.linalg.eigvalsh(found)[0] > 0
     assert np.linalg.eigvalsh(found)[-1] > 1e4
@@ -263,7 +263,7 @@ def test_under_simulated_noise_the_nees_is_inside_its_band(sigma: float) -> None
         keyframe = make_keyframe(renderer, frame.camera, guess, align, KeyframeConfig())
         found = Aligner(align).align(keyframe, layers, [guess])
         error = (found.camera_from_world @ true.inverse()).log()
-        nees[seed] = error @ np.linalg.solve(residual_covariance(found), error)
+        nees[seed] = error @ np.linalg.solve(found.residual_covariance, error)
     low, high = scipy.stats.chi2.ppf([0.005, 0.995], 6 * seeds) / seeds
     assert low < nees.mean() < high
     # What the filter is fed is not too small for any.
