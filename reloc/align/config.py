@@ -32,7 +32,7 @@ class AlignConfig:
     iterations: Annotated[int, Ge(1)] = 25
     """Steps of the solver at each level, at most."""
     step_px: Annotated[float, Gt(0)] = 0.03
-    """A level has converged when the next step would move the image by less than this."""
+    """A level has converged when a step moves the image by less than this."""
     cost_decrease: Annotated[float, Gt(0)] = 1e-3
     """A level has converged when a step lowers the cost by less than this share of it."""
     clip_fine: Annotated[float, Gt(0)] = 2.5
@@ -101,8 +101,8 @@ class SilhouetteConfig:
     """At each level the map is rendered anew so often, at most."""
     steps: Annotated[int, Ge(1)] = 4
     """Steps of the solver from one rendering to the next, at most."""
-    solved_px: Annotated[float, Gt(0)] = 0.01
-    """The solver has converged when the next step would move the outline by less than this."""
+    solved_px: Annotated[float, Gt(0)] = 0.03
+    """The solver has converged when a step moves the outline by less than this."""
     settled_px: Annotated[float, Gt(0)] = 0.1
     """A level has converged when what happens between two renderings moves the outline by less than this, on average."""
     clip_fine: Annotated[float, Gt(0)] = 3.0

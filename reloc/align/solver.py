@@ -41,7 +41,7 @@ class StopRule:
     iterations: int
     """At most this many steps."""
     step: float
-    """Converged when the next step, measured by `scale`, would be shorter than this, and is not worth looking at."""
+    """Converged when a step, measured by `scale`, is shorter than this. It is taken, but not worth a look at what it does."""
     cost_decrease: float
     """Converged when the cost falls by less than this share of it."""
     fewest: int
@@ -54,7 +54,7 @@ class Solution:
 
     unknowns: Unknowns
     equations: NormalEquations
-    """At `unknowns`."""
+    """At `unknowns`, or a last short step before them."""
     outcome: Outcome
     iterations: int
 
@@ -85,11 +85,12 @@ def solve(
         step = _damped_step(equations, damping)
         if step is None:
             return Solution(unknowns, equations, Outcome.DEGENERATE, iteration)
-        # The first step is taken, however short: the exposure may have far to go.
-        if iteration > 1 and _length(step, scale) < rule.step:
-            return Solution(unknowns, equations, Outcome.CONVERGED, iteration - 1)
         relaxation = 1.0 if before is None else _relaxed(relaxation, before, step, scale, most_relaxation)
         candidate = unknowns.moved(relaxation * step)
+        if _length(step, scale) < rule.step:
+            if trace is not None:
+                trace(candidate.camera_from_world)
+            return Solution(candidate, equations, Outcome.CONVERGED, iteration)
         at_candidate = linearize(terms, candidate)
         if at_candidate.cost < equations.cost and at_candidate.count >= _KEPT_IN_VIEW * equations.count:
             decrease = (equations.cost - at_candidate.cost) / equations.cost
