@@ -247,6 +247,15 @@ def test_it_stops_when_the_step_is_short_in_pixels() -> None:
         assert solve([term], Unknowns.at(ANYWHERE, EXPOSURE), StopRule(5, limit, 1e-3, 4), PIXELS).iterations == iterations
 
 
+def test_a_last_short_step_is_taken_without_a_look_at_what_it_does() -> None:
+    gradient = np.array([0, 0, 0, 0, 1e-4, 0, 0, 0])
+    term, seen = Scripted(np.eye(8), gradient, costs=[1.0, 2.0]), list[SE3]()
+    found = solve([term], Unknowns.at(ANYWHERE, EXPOSURE), StopRule(5, 0.026, 1e-3, 4), PIXELS, seen.append)
+    assert len(term.asked) == 1
+    assert rotation_angle(found.unknowns.camera_from_world, ANYWHERE) == pytest.approx(1e-4, rel=0.01)
+    assert [pose == found.unknowns.camera_from_world for pose in seen] == [True]
+
+
 def test_it_stops_after_as_many_iterations_as_it_may_take() -> None:
     term = Scripted(*random_equations(0), costs=[1.0 / (n + 1) for n in range(20)])
     found = solve([term], Unknowns.at(ANYWHERE, EXPOSURE), StopRule(6, 1e-12, 1e-6, 4), PIXELS)
