@@ -37,7 +37,7 @@ class PickingServer:
         self._accepted = threading.Event()
         self._session = session
         self._token = secrets.token_urlsafe(16)
-        self._server = _Server((HOST, 0), _handler(session, f"/{self._token}/", self._accepted.set))
+        self._server = _Server(_Answers(session, self._accepted.set), f"/{self._token}/")
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="reloc-picking", daemon=True)
         self._thread.start()
 
@@ -63,6 +63,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     # Else closing would wait for whoever is still connected.
     block_on_close = False
+
+    def __init__(self, answers: _Answers, prefix: str) -> None:
+        super().__init__((HOST, 0), _Handler)
+        self.answers, self.prefix = answers, prefix
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         _log.info("a request to the picking page broke off", exc_info=True)
@@ -136,75 +140,72 @@ def _jpeg(picture: Picture) -> bytes:
     return bytes(data.tobytes())
 
 
-def _handler(session: PickingSession, prefix: str, accept: Callable[[], None]) -> type[BaseHTTPRequestHandler]:
-    """Return the class that the library makes one of for each connection."""
-    answers = _Answers(session, accept)
+class _Handler(BaseHTTPRequestHandler):
+    """Speaks HTTP with one who has connected; the library makes one for each."""
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = _PATIENCE_S
-        server_version, sys_version = "reloc", ""
+    server: _Server
+    timeout = _PATIENCE_S
+    server_version, sys_version = "reloc", ""
 
-        def do_GET(self) -> None:
-            """Serve the page, or one of its pictures by its name."""
-            name = self._asked_for()
-            if name is None:
-                return
-            if name == "":
-                self._answer(200, "text/html; charset=utf-8", answers.page())
-                return
-            picture = answers.picture(name.partition("?")[0].removesuffix(".jpg"))
-            if picture is None:
-                self.send_error(404)
-            else:
-                self._answer(200, "image/jpeg", picture)
+    def do_GET(self) -> None:
+        """Serve the page, or one of its pictures by its name."""
+        name = self._asked_for()
+        if name is None:
+            return
+        if name == "":
+            self._answer(200, "text/html; charset=utf-8", self.server.answers.page())
+            return
+        picture = self.server.answers.picture(name.partition("?")[0].removesuffix(".jpg"))
+        if picture is None:
+            self.send_error(404)
+        else:
+            self._answer(200, "image/jpeg", picture)
 
-        def do_POST(self) -> None:
-            """Do what the page asks for with a JSON object, and answer with another; 400 and `error` where it cannot be done."""
-            name = self._asked_for()
-            if name is None:
-                return
-            if name not in answers.posts:
-                self.send_error(404)
-                return
-            try:
-                found = answers.posts[name](self._body())
-            except ValueError as error:
-                self._answer(400, "application/json", json_line({"error": str(error)}).encode())
-            else:
-                self._answer(200, "application/json", json_line(found).encode())
+    def do_POST(self) -> None:
+        """Do what the page asks for with a JSON object, and answer with another; 400 and `error` where it cannot be done."""
+        name = self._asked_for()
+        if name is None:
+            return
+        if name not in self.server.answers.posts:
+            self.send_error(404)
+            return
+        try:
+            found = self.server.answers.posts[name](self._body())
+        except ValueError as error:
+            self._answer(400, "application/json", json_line({"error": str(error)}).encode())
+        else:
+            self._answer(200, "application/json", json_line(found).encode())
 
-        def _asked_for(self) -> str | None:
-            """Return what is asked for below the secret path, or answer that there is nothing and return None."""
-            if self.headers.get("Host", "").rpartition(":")[0] not in _OUR_NAMES:
-                self.send_error(403)
-            elif not secrets.compare_digest(self.path[: len(prefix)].encode(), prefix.encode()):
-                self.send_error(404)
-            else:
-                return self.path[len(prefix) :]
-            return None
+    def _asked_for(self) -> str | None:
+        """Return what is asked for below the secret path, or answer that there is nothing and return None."""
+        if self.headers.get("Host", "").rpartition(":")[0] not in _OUR_NAMES:
+            self.send_error(403)
+        elif not secrets.compare_digest(self.path[: len(self.server.prefix)].encode(), self.server.prefix.encode()):
+            self.send_error(404)
+        else:
+            return self.path[len(self.server.prefix) :]
+        return None
 
-        def _body(self) -> dict[str, Any]:
-            length = self.headers.get("Content-Length", "")
-            if not length.isdecimal() or int(length) > _LONGEST_BODY:
-                raise ValueError("a short body of JSON was expected")
-            try:
-                asked = json.loads(self.rfile.read(int(length)))
-            except (ValueError, RecursionError) as error:
-                raise ValueError("this is not JSON") from error
-            if not isinstance(asked, dict):
-                raise ValueError("an object was expected")
-            return asked
+    def _body(self) -> dict[str, Any]:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > _LONGEST_BODY:
+            raise ValueError("a short body of JSON was expected")
+        try:
+            asked = json.loads(self.rfile.read(int(length)))
+        except (ValueError, RecursionError) as error:
+            raise ValueError("this is not JSON") from error
+        if not isinstance(asked, dict):
+            raise ValueError("an object was expected")
+        return asked
 
-        def _answer(self, code: int, kind: str, body: bytes) -> None:
-            self.send_response(code)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("Content-Security-Policy", "default-src 'self' 'unsafe-inline'")
-            self.end_headers()
-            self.wfile.write(body)
+    def _answer(self, code: int, kind: str, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Security-Policy", "default-src 'self' 'unsafe-inline'")
+        self.end_headers()
+        self.wfile.write(body)
 
-        def log_message(self, format: str, *arguments: object) -> None:
-            _log.debug(format, *arguments)
-
-    return Handler
+    def log_message(self, format: str, *arguments: object) -> None:
+        _log.debug(format, *arguments)
