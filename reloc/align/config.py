@@ -21,7 +21,7 @@ class AlignConfig:
     """What is compared: intensities, or intensities normalised by the mean and deviation of a window, which shadows spare."""
     exposure: Literal["luminance", "rgb"] = "luminance"
     """One gain and bias on the luminance, or three gains and three biases on red, green and blue (three times the work)."""
-    points: Annotated[int, Ge(100)] = 1400
+    points: Annotated[int, Ge(100)] = 2000
     """Surface points that are aligned, at most, at each level of the pyramid."""
     coarsest_width_px: Annotated[int, Ge(8)] = 28
     """The pyramid is halved as long as its images stay at least this wide: smaller starts from further off, but confuses more."""
@@ -35,7 +35,7 @@ class AlignConfig:
     """A level has converged when a step moves the image by less than this."""
     cost_decrease: Annotated[float, Gt(0)] = 1e-3
     """A level has converged when a step lowers the cost by less than this share of it."""
-    clip_fine: Annotated[float, Gt(0)] = 2.5
+    clip_fine: Annotated[float, Gt(0)] = 2.0
     """Residuals beyond this many times their scale count for nothing (Tukey), at the finest level."""
     clip_coarse: Annotated[float, Gt(0)] = 4.0
     """The same at the coarsest level; wider, for there the start is furthest off."""
