@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reloc.align.agreement import neighbourhood_trust
+from reloc.align.clustered import covariance_of
 from reloc.align.config import AlignConfig
 from reloc.align.exposure import ExposurePrior, matched_exposure, neutral_exposure
 from reloc.align.information import pose_information
@@ -37,9 +38,6 @@ from reloc.geometry.se3 import SE3
 Array = NDArray[np.float64]
 
 FEWEST_POINTS = 30
-# Directions that nothing determines get a huge variance, but a number.
-_LEAST_SHARE = 1e-12
-_LEAST_INFORMATION = 1e-9
 _BEAM = (8, 4, 2)
 """How many results of a search go on to the coarsest level, to the next, and to all finer ones."""
 _CAPTURE_PX = 1.0
@@ -77,9 +75,7 @@ class Alignment:
     @cached_property
     def residual_covariance(self) -> Array:
         """(6, 6) the covariance that the pose would have if residuals were independent: the inverse information."""
-        values, vectors = np.linalg.eigh((self.information + self.information.T) / 2)
-        least = max(_LEAST_SHARE * float(values[-1]), _LEAST_INFORMATION)
-        return np.asarray((vectors / np.maximum(values, least)) @ vectors.T)
+        return covariance_of(self.information)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,9 +182,9 @@ class Aligner:
         candidates = [_Candidate(guess) for guess in guesses]
         if len(candidates) > _BEAM[0]:
             candidates = self._select(keyframe, frame, top, kinds[0], candidates, _BEAM[0])
+        whole = replace(search, doubtful=False)
         for level in range(top, 0, -1):
             here = [kind for kind in frame.kinds_at(level) if kind in kinds] or [frame.kind]
-            whole = replace(search, doubtful=False)
             ways = [(kind, whole) for kind in here] + [(here[0], search)] * search.doubtful
             refined = [self._refine(keyframe, frame, level, kind, c.pose, way) for c in candidates for kind, way in ways]
             iterations += _iterations(refined)

@@ -34,14 +34,15 @@ def clustered_covariance(clusters: Sequence[NormalEquations], noise: float) -> A
     size = len(clusters[0].gradient)
     if len(parts) <= size:
         return np.eye(size) / _LEAST_INFORMATION
-    inverse = _inverse(reduce(add, parts).hessian)
+    inverse = covariance_of(reduce(add, parts).hessian)
     gradients = np.stack([part.gradient for part in parts])
     # Fitting `size` unknowns makes the residuals smaller than the errors; as for a variance, by the degrees of freedom left.
     correction = len(parts) / (len(parts) - size)
     return np.asarray(correction * inverse @ (gradients.T @ gradients) @ inverse + noise**2 * inverse)
 
 
-def _inverse(hessian: Array) -> Array:
-    values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
+def covariance_of(information: Array) -> Array:
+    """Return (P, P) the inverse of an information; what it does not determine gets a huge variance, but a number."""
+    values, vectors = np.linalg.eigh((information + information.T) / 2)
     least = max(_LEAST_SHARE * float(values[-1]), _LEAST_INFORMATION)
     return np.asarray((vectors / np.maximum(values, least)) @ vectors.T)
