@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from reloc.align.aligner import Alignment
 from reloc.estimate import Measurement, Outcome, Quality
+from reloc.geometry.uncertainty import spread_rad
 from reloc.view import View
 
 Array = NDArray[np.float64]
+
+_REMEMBERED = 0.8
+"""By this factor a frame the expectation of how well the next will fit is lowered, where one has fitted worse."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,9 @@ class AssessConfig:
     """How much of both makes a score of one half."""
     fallen_share: Annotated[float, Ge(0), Le(1)] = 0.8
     """A correlation below this share of that of the frame before has its reason in front of the camera, or in a pose beside the
-    right one, which agrees all the same where the surface is far away: a better pose is searched for once."""
+    right one, which agrees all the same where the surface is far away: a better pose is searched for."""
+    grown_spread: Annotated[float, Gt(1)] = 2.0
+    """So is one where the fit leaves the pose this many times as unsure as in the frame before, which saw nearly the same."""
     evidence_anew: Annotated[float, Ge(0)] = 2.5
     """How much more a pose needs that was found anywhere in the map, with no idea of where to look."""
     support: Annotated[float, Gt(0)] = 14.0
@@ -60,6 +66,33 @@ class AssessConfig:
     out, so it is added to what the filter claims."""
 
 
+@dataclass(frozen=True)
+class Fit:
+    """How well an image fits at a pose: what the next is held against, whose view is nearly the same."""
+
+    correlation: float
+    """Pearson correlation −1..1 of rendering and image."""
+    spread_rad: float
+    """Standard deviation of the direction of a point at the median depth, as the residuals' scatter leaves it."""
+
+    def is_fallen_from(self, before: Fit, config: AssessConfig) -> bool:
+        """Return whether it is so much worse than another that a better pose may be near."""
+        return (
+            self.correlation < config.fallen_share * before.correlation
+            or self.spread_rad > config.grown_spread * before.spread_rad
+        )
+
+    def remembered_after(self, before: Fit | None) -> Fit:
+        """Return what to hold the next frame against.
+
+        A fall is forgotten in a few frames, not at once, lest what a search has not mended be the measure of the next.
+        """
+        if before is None:
+            return self
+        correlation = max(self.correlation, _REMEMBERED * before.correlation)
+        return Fit(correlation, min(self.spread_rad, before.spread_rad / _REMEMBERED))
+
+
 @dataclass(frozen=True, eq=False)
 class Assessment:
     """What the alignment is worth."""
@@ -76,6 +109,7 @@ class Assessment:
     model_covariance: Array
     """(6, 6) of the part that stays from frame to frame."""
     quality: Quality
+    fit: Fit
 
     def measurement(self, alignment: Alignment, depth: float) -> Measurement | None:
         """Return what a smoother needs of the alignment that was assessed, or None where it is not believed."""
@@ -94,7 +128,7 @@ def assess(
     *,
     support: int | None = None,
     steady: bool = True,
-    correlation_before: float = math.nan,
+    before: Fit | None = None,
 ) -> Assessment:
     """Return how far an alignment can be trusted.
 
@@ -109,7 +143,7 @@ def assess(
             asked of it; None where it was expected about there.
         steady: Whether the frame before was believed and the pose was found where it was expected; if not, a better score is
             asked for, unless there is support.
-        correlation_before: Of the last frame that was believed; NaN where there was none.
+        before: What to hold the fit against; None where nothing was believed before.
     """
     condition = _condition(alignment.information, depth)
     quality = Quality(
@@ -139,8 +173,10 @@ def assess(
     believed = score >= (config.tracked_score if steady or support is not None else config.regained_score)
     reason = "" if believed else min(factors, key=lambda name: factors[name])
     scatter = alignment.residual_covariance
-    doubtful = score < config.regained_score or view.correlation < config.fallen_share * correlation_before
-    return Assessment(score, believed, doubtful, reason, config.noise_inflation * scatter, config.model_error * scatter, quality)
+    fit = Fit(view.correlation, spread_rad(scatter, depth))
+    doubtful = score < config.regained_score or (before is not None and fit.is_fallen_from(before, config))
+    noise, model = config.noise_inflation * scatter, config.model_error * scatter
+    return Assessment(score, believed, doubtful, reason, noise, model, quality, fit)
 
 
 def _condition(information: Array, depth: float) -> float:

@@ -6,7 +6,6 @@ docs/verdict.md says what each of them means and what makes it change.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from reloc.align.aligner import Alignment
 from reloc.align.keyframe import Keyframe
-from reloc.assess import AssessConfig, Assessment
+from reloc.assess import AssessConfig, Assessment, Fit
 from reloc.estimate import Quality, Verdict, Weakness
 from reloc.frame import NANOSECONDS_PER_SECOND, Frame
 from reloc.geometry.se3 import SE3
@@ -54,8 +53,8 @@ class Track:
     """Whether there ever was a pose that was believed."""
     weaknesses: tuple[Weakness, ...] = ()
     """Of the last frame."""
-    correlation: float = math.nan
-    """Of the last frame that was believed."""
+    fit: Fit | None = None
+    """What the next frame is held against; None before a pose was believed."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Follower:
                 lost=False,
                 misses=0,
                 weaknesses=weak,
-                correlation=attempt.assessment.quality.correlation,
+                fit=attempt.assessment.fit.remembered_after(None if track is None else track.fit),
             )
             return found, Said(Verdict.LIMITED if weak else Verdict.TRACKED, in_words(weak, quality), weak)
         reason = "; ".join(filter(None, (attempt.assessment.reason, in_words(weak, quality))))

@@ -19,6 +19,7 @@ from reloc.assess import AssessConfig, assess
 from reloc.follow import Attempt, Track
 from reloc.frame import Frame
 from reloc.geometry.se3 import SE3, interpolate
+from reloc.geometry.uncertainty import spread_rad
 from reloc.guesses import SPACING_RAD, PlaceGuess, Places, neighbourhood, searched_next
 from reloc.motion import MotionModel, MotionState
 from reloc.render.renderer import Renderer
@@ -150,7 +151,10 @@ class Lookout:
             guess = attempt.alignment.camera_from_world
             with sight.watch.stage("render"):
                 keyframe = self._make_keyframe(sight.frame, guess)
-            attempt = self._attempt(sight, keyframe, [guess], doubtful=doubtful)
+            again = self._attempt(sight, keyframe, [guess], doubtful=doubtful)
+            if again.assessment.fit.is_fallen_from(attempt.assessment.fit, self._assess_config):
+                break  # a coarse level of the new view was misled
+            attempt = again
         return attempt
 
     def _look_anywhere(self, sight: Sight) -> Attempt:
@@ -213,7 +217,7 @@ class Lookout:
                 self._assess_config,
                 support=support,
                 steady=not doubtful and track is not None and track.misses == 0,
-                correlation_before=math.nan if track is None else track.correlation,
+                before=None if track is None else track.fit,
             )
             return Attempt(keyframe, alignment, assessment, support)
 
@@ -221,9 +225,7 @@ class Lookout:
         """Return the standard deviation, in pixels, of where the prediction puts a point at the median depth."""
         if not self._filtered:
             return math.inf
-        variance = predicted.pose_covariance.diagonal().tolist()
-        sideways = max(variance[:3]) / keyframe.depth**2 + max(variance[3:])
-        return keyframe.rendering.camera.fx * math.sqrt(sideways)
+        return keyframe.rendering.camera.fx * spread_rad(predicted.pose_covariance, keyframe.depth)
 
 
 def _trust(attempt: Attempt) -> tuple[bool, float]:

@@ -22,6 +22,7 @@ from reloc.follow import Attempt, Follower, Track
 from reloc.frame import Frame, RawFrame
 from reloc.geometry.rig import Rig
 from reloc.geometry.se3 import SE3
+from reloc.geometry.uncertainty import spread_rad
 from reloc.guesses import neighbourhood
 from reloc.motion import MotionConfig, MotionModel, MotionState
 from reloc.render.renderer import Renderer
@@ -185,7 +186,10 @@ class RigRelocalizer:
         tried = self._attempt(sights, self._keyframes, neighbourhood(around), around, predicted, watch)
         for _ in range(_VIEWS_AFTER_SEARCH):
             pose = tried.attempt.alignment.camera_from_world
-            tried = self._attempt(sights, tried.keyframes, [pose], pose, predicted, watch)
+            again = self._attempt(sights, tried.keyframes, [pose], pose, predicted, watch)
+            if again.attempt.assessment.fit.is_fallen_from(tried.attempt.assessment.fit, self._configs.assess):
+                break
+            tried = again
         return tried
 
     def _attempt(
@@ -218,10 +222,8 @@ class RigRelocalizer:
                 nis = self._motion.nis(predicted, pose, covariance)
             steady = sure and self._track is not None and self._track.misses == 0
             coverage = max(keyframe.coverage for keyframe in keyframes.values())
-            before = math.nan if self._track is None else self._track.correlation
-            assessment = assess(
-                alignment, view, coverage, lead.depth, nis, self._configs.assess, steady=steady, correlation_before=before
-            )
+            before = None if self._track is None else self._track.fit
+            assessment = assess(alignment, view, coverage, lead.depth, nis, self._configs.assess, steady=steady, before=before)
         return _Tried(Attempt(lead, alignment, assessment), keyframes)
 
     def _keyframe(self, sight: _Sight, current: Keyframe | None, rig_from_world: SE3) -> Keyframe:
@@ -235,9 +237,7 @@ class RigRelocalizer:
         """Return the standard deviation, in pixels, of where the prediction puts a point at the median depth."""
         if not self._filtered:
             return math.inf
-        variance = np.diag(predicted.pose_covariance)
-        sideways = float(variance[:3].max()) / keyframe.depth**2 + float(variance[3:].max())
-        return keyframe.rendering.camera.fx * math.sqrt(sideways)
+        return keyframe.rendering.camera.fx * spread_rad(predicted.pose_covariance, keyframe.depth)
 
     def _measure(self, lead: _Sight, predicted: MotionState | None, tried: _Tried) -> Quality:
         """Return all that was measured; what concerns an image is that of the first camera that is there."""

@@ -47,6 +47,8 @@ _JUDGED_LEVELS = 2
 _MOST_RELAXATION = 3.0
 """From a prediction, a step may be taken so many times its length where those before it fell short: a third less iterations. From
 anywhere, on a cost that robustness makes bumpy, longer steps end no lower (on castle's façade further along a flat valley)."""
+_UNLIKELY = 2.0
+"""Further than so many standard deviations from the prediction a pose is unlikely enough to try another way from there."""
 _SAME_PX = 0.5
 """Results that are closer than this, in pixels of the level, are one."""
 
@@ -142,16 +144,8 @@ class Aligner:
             uncertainty_px: How far, as a standard deviation in pixels of the finest level, a single guess may be off.
             doubtful: Also try without the regions of the image that disagree with the guess. Costs half as much again.
         """
-        top = first_level(uncertainty_px, len(frame))
-        kinds = frame.kinds_at(len(frame) - 1)
-        near = len(guesses) == 1 and is_captured(uncertainty_px, len(frame))
         search = _Search(doubtful, _MOST_RELAXATION if len(guesses) == 1 and math.isfinite(uncertainty_px) else 1.0)
-        if len(guesses) > 1:
-            # From far off, mixing the kinds lets the misled one crowd out the other: each follows its own judgement to the end.
-            runs = [self._descend(keyframe, frame, guesses, top, (kind,), search) for kind in kinds]
-        else:
-            # From near by, the kind that decides finds the way alone.
-            runs = [self._descend(keyframe, frame, guesses, top, kinds[:1] if near else kinds, search)]
+        runs = self._runs(keyframe, frame, guesses, uncertainty_px, search)
         finalists, iterations = [c for run in runs for c in run[0]], sum(run[1] for run in runs)
         taken = self._as_taken(keyframe, frame, finalists)
         if taken is not keyframe:
@@ -163,6 +157,25 @@ class Aligner:
         assert best.solution is not None
         unknowns, outcome = best.solution.unknowns, best.solution.outcome
         return measured(keyframe, frame, unknowns, outcome, iterations + _iterations(last), self._config, self._beside)
+
+    def _runs(
+        self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], uncertainty_px: float, search: _Search
+    ) -> list[tuple[list[_Candidate], int]]:
+        """Descend from the guesses in as many ways as their number and uncertainty ask for; see `_descend`."""
+        top = first_level(uncertainty_px, len(frame))
+        kinds = frame.kinds_at(len(frame) - 1)
+        if len(guesses) > 1:
+            # From far off, mixing the kinds lets the misled one crowd out the other: each follows its own judgement to the end.
+            return [self._descend(keyframe, frame, guesses, top, (kind,), search) for kind in kinds]
+        if not is_captured(uncertainty_px, len(frame)):
+            return [self._descend(keyframe, frame, guesses, top, kinds, search)]
+        # From near by, the kind that decides finds the way alone.
+        run = self._descend(keyframe, frame, guesses, top, kinds[:1], search)
+        found = run[0][0].pose
+        if top > 1 and _apart_px(found, guesses[0], keyframe) > _UNLIKELY * uncertainty_px:
+            # Either the prediction was wrong or a coarse level misled: the finest level decides.
+            return [run, self._descend(keyframe, frame, guesses, 1, kinds[:1], search)]
+        return [run]
 
     def _as_taken(self, keyframe: Keyframe, frame: Layers, candidates: list[_Candidate]) -> Keyframe:
         """Return the keyframe as the camera took it, judged from the best candidate; the same one where that is plain."""
@@ -305,6 +318,13 @@ def start_exposure(term: PhotometricTerm, pose: SE3, kind: Kind) -> Array:
 def _disagreement(term: PhotometricTerm, candidates: list[_Candidate]) -> Array:
     """Return (M,) numbers that rank candidates, the best first."""
     return -term.agreement(np.stack([c.pose.rotation for c in candidates]), np.stack([c.pose.translation for c in candidates]))
+
+
+def _apart_px(a: SE3, b: SE3, keyframe: Keyframe) -> float:
+    """Return how far two poses move the image apart, in pixels of the finest level, at the median depth."""
+    difference = (a @ b.inverse()).log()
+    angle = math.hypot(float(np.linalg.norm(difference[:3])) / keyframe.depth, float(np.linalg.norm(difference[3:])))
+    return keyframe.rendering.camera.fx * angle
 
 
 def _is_near(a: SE3, b: SE3, depth: float, angle: float) -> bool:

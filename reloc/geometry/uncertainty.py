@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+def spread_rad(covariance: Array, depth: float) -> float:
+    """Return the standard deviation, in radians, of the direction in which a point at a depth in metres is seen.
+
+    Along the worst axis of the covariance (6, 6) of a pose camera_from_world, which may be off to the side or turned.
+    """
+    variance = covariance.diagonal().tolist()
+    return math.sqrt(max(variance[:3]) / depth**2 + max(variance[3:]))
 
 
 def position_and_turn_covariance(covariances: Array, translations: Array) -> Array:

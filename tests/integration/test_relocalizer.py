@@ -186,6 +186,19 @@ def test_a_start_that_is_off_by_five_degrees_and_five_hundredths_is_recovered(se
     assert_near_truth(tracked([frame(0)], start=start), 1.5)
 
 
+class Misled(Aligner):
+    """Slips by a tenth of the depth where it begins from a single pose that nothing is known about."""
+
+    def align(self, keyframe: Keyframe, frame: Layers, guesses: Sequence[SE3], **how: Any) -> Alignment:
+        found = super().align(keyframe, frame, guesses, **how)
+        slip = 0.1 * keyframe.depth * (len(guesses) == 1 and np.isinf(how["uncertainty_px"]))
+        return replace(found, camera_from_world=SE3.exp([slip, 0, 0, 0, 0, 0]) @ found.camera_from_world)
+
+
+def test_a_look_from_the_pose_that_was_found_does_not_replace_it_by_a_worse_one() -> None:
+    assert_near_truth(tracked([frame(0)], aligner=Misled(AlignConfig())), 1.5)
+
+
 def test_a_start_that_looks_at_nothing_is_lost_and_says_so() -> None:
     away = SE3.exp([0, 0, 0, 0, np.pi, 0]) @ truth(0)
     for estimate in tracked([frame(0), frame(1), frame(2)], start=away):

@@ -66,10 +66,12 @@ def castle_place(folder: Path) -> Place:
     return Place(SoftwareRenderer(mesh), lens, load_tum(folder / "groundtruth.txt"))
 
 
-def kitchen_errors(folder: Path, *, every: int = 1, first: int = 0, disturbance: str = "none") -> Errors:
-    """Track each `every`th frame of kitchen from its true first pose and measure every pose that comes out."""
+def kitchen_errors(
+    folder: Path, *, every: int = 1, first: int = 0, disturbance: str = "none", offset: SE3 | None = None
+) -> Errors:
+    """Track each `every`th frame of kitchen from its true first pose, or beside it, and measure every pose that comes out."""
     place = kitchen_place(folder)
-    relocalizer = place.relocalizer(place.truth.pose(first))
+    relocalizer = place.relocalizer((offset or SE3.identity()) @ place.truth.pose(first))
     rows = []
     with disturbed(open_source(str(folder / "query"), every=every, part=(first, None)), disturbance) as source:
         for raw in source:

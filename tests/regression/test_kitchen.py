@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reloc.geometry.se3 import SE3
 from tests.regression.runs import kitchen_errors
 from tests.tolerances import EVERY_THIRD_MEDIAN, EVERY_THIRD_SHARE
 
@@ -43,11 +44,16 @@ def test_disturbances_cost_little(kitchen: Path, disturbance: str, median_cm: fl
     assert errors.believed_beyond(5.0, 5.0) == 0
 
 
-@pytest.mark.parametrize(("every", "first"), [(3, 2), (4, 0), (4, 1)])
+# The same frames from a millimetre or two beside the start: which keyframes are drawn is then another matter of chance.
+@pytest.mark.parametrize(
+    ("every", "first", "seed"), [(3, 2, 8), (3, 2, 12), (4, 0, 0), (4, 0, 13), (4, 0, 16), (4, 1, 0), (4, 2, 2)]
+)
 def test_under_a_shadow_with_frames_left_out_no_pose_beside_the_right_one_is_believed(
-    kitchen: Path, every: int, first: int
+    kitchen: Path, every: int, first: int, seed: int
 ) -> None:
-    # Of these a frame each was 6 to 11 cm off, with a correlation that had fallen by a quarter, before such a fall was doubted.
-    errors = kitchen_errors(kitchen, every=every, first=first, disturbance="shadow")
-    assert not np.any(errors.believed & (errors.cm > 5.0))
+    # In all but one a frame or two were 5 to 13 cm off on the machine where these starts were picked, before a pose was doubted
+    # that is far less sure than the one before, and coarse levels were held against the prediction.
+    offset = SE3.exp(np.random.default_rng(seed).normal(0.0, 1e-3, 6))
+    errors = kitchen_errors(kitchen, every=every, first=first, disturbance="shadow", offset=offset)
+    assert errors.believed_beyond(5.0, 5.0) == 0
     assert errors.share_within(5.0, 5.0) >= 0.98

@@ -14,7 +14,7 @@ from reloc.align.aligner import Aligner, Alignment
 from reloc.align.config import AlignConfig, KeyframeConfig
 from reloc.align.keyframe import make_keyframe
 from reloc.align.layers import build_layers
-from reloc.assess import AssessConfig, Assessment, assess
+from reloc.assess import AssessConfig, Assessment, Fit, assess
 from reloc.estimate import Exposure, Outcome
 from reloc.frame import RawFrame
 from reloc.geometry.lens import LensCamera, LensModel
@@ -199,13 +199,45 @@ def test_where_nothing_is_known_the_covariance_is_huge_but_a_number(information:
     assert np.linalg.eigvalsh(found)[-1] > 1e4
 
 
-def test_a_fall_of_the_correlation_is_doubted_but_believed() -> None:
-    def after(before: float) -> Assessment:
-        return assess(GOOD, VIEW, 0.9, DEPTH, 5.0, CONFIG, correlation_before=before)
+def held_against(before: Fit) -> Assessment:
+    return assess(GOOD, VIEW, 0.9, DEPTH, 5.0, CONFIG, before=before)
 
-    steady, fallen = after(VIEW.correlation / CONFIG.fallen_share - 0.01), after(VIEW.correlation / CONFIG.fallen_share + 0.01)
+
+def test_a_fall_of_the_correlation_is_doubted_but_believed() -> None:
+    as_sure, limit = judged().fit, VIEW.correlation / CONFIG.fallen_share
+    steady, fallen = (held_against(replace(as_sure, correlation=limit + more)) for more in (-0.01, 0.01))
     assert [(one.doubtful, one.believed) for one in (steady, fallen)] == [(False, True), (True, True)]
     assert judged().doubtful is False
+
+
+def test_a_pose_that_is_far_less_sure_than_the_one_before_is_doubted_but_believed() -> None:
+    as_good, limit = judged().fit, judged().fit.spread_rad / CONFIG.grown_spread
+    steady, grown = (held_against(replace(as_good, spread_rad=share * limit)) for share in (1.01, 0.99))
+    assert [(one.doubtful, one.believed) for one in (steady, grown)] == [(False, True), (True, True)]
+
+
+def test_the_spread_is_that_of_the_worst_direction() -> None:
+    # 1 mm at 2 m is 0.5 mrad, as much as the rotation: together √2 times that.
+    assert judged().fit.spread_rad == pytest.approx(math.sqrt(2) * 0.5e-3, rel=1e-6)
+    slack = replace(GOOD, information=np.diag([1e6, 1e4, 1e6, 4e6, 4e6, 4e6]))
+    assert judged(slack).fit.spread_rad == pytest.approx(math.hypot(5e-3, 0.5e-3), rel=1e-6)
+
+
+def test_a_fall_is_remembered_for_a_few_frames() -> None:
+    before, fallen = Fit(0.7, 1e-3), Fit(0.4, 5e-3)
+    remembered, doubts = before, []
+    for _ in range(12):
+        doubts.append(fallen.is_fallen_from(remembered, CONFIG))
+        remembered = fallen.remembered_after(remembered)
+    assert doubts[:2] == [True, True]
+    assert not any(doubts[6:])
+    assert doubts == sorted(doubts, reverse=True)
+    assert remembered == fallen
+
+
+def test_a_better_fit_is_the_measure_at_once() -> None:
+    assert Fit(0.7, 1e-3).remembered_after(Fit(0.4, 5e-3)) == Fit(0.7, 1e-3)
+    assert Fit(0.7, 1e-3).remembered_after(None) == Fit(0.7, 1e-3)
 
 
 @pytest.mark.parametrize("depth", [0.5, 2.0, 9.0])
