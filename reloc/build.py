@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,8 @@ def make_relocalizer(
     A `trace` hears of every step of the solver.
     """
     drawing = make_renderer(config, mesh) if renderer is None else renderer
+    # Deep features of another size are others, not the same ones on other pixels.
+    has_features = config.features.network != "none"
     return Relocalizer(
         make_undistorter(config, lens) if undistorter is None else undistorter,
         renderer_of_views(config, drawing),
@@ -85,7 +88,7 @@ def make_relocalizer(
         places=places,
         align=config.align.as_solved(),
         aligner=make_aligner(config, mesh, drawing, trace),
-        keyframe=config.keyframe,
+        keyframe=replace(config.keyframe, search_zoom=1.0) if has_features else config.keyframe,
         motion=config.motion,
         assess=config.assess,
         weakness=config.weakness,

@@ -121,7 +121,7 @@ class Lookout:
         halfway = interpolate(track.motion.camera_from_world, guess, 0.5)
         if track.keyframe.holds_at(halfway, self._keyframe_config):
             return track.keyframe
-        return self._make_keyframe(frame, guess)
+        return self._make_keyframe(frame, guess, 1.0)
 
     def _look_first(self, sight: Sight) -> Attempt:
         """Return the best attempt where no frame came before."""
@@ -143,14 +143,14 @@ class Lookout:
 
     def _search(self, sight: Sight, around: SE3) -> Attempt:
         """Look around a pose, then align again from the views that the search led to."""
-        doubtful = sight.predicted is not None
+        doubtful, zoom = sight.predicted is not None, self._keyframe_config.search_zoom
         with sight.watch.stage("render"):
-            keyframe = self._make_keyframe(sight.frame, around)
+            keyframe = self._make_keyframe(sight.frame, around, zoom)
         attempt = self._attempt(sight, keyframe, neighbourhood(around), doubtful=doubtful)
         for _ in range(_VIEWS_AFTER_SEARCH):
             guess = attempt.alignment.camera_from_world
             with sight.watch.stage("render"):
-                keyframe = self._make_keyframe(sight.frame, guess)
+                keyframe = self._make_keyframe(sight.frame, guess, zoom)
             again = self._attempt(sight, keyframe, [guess], doubtful=doubtful)
             if again.assessment.fit.is_fallen_from(attempt.assessment.fit, self._assess_config):
                 break  # a coarse level of the new view was misled
@@ -171,18 +171,18 @@ class Lookout:
 
     def _align_anew(self, sight: Sight, place: PlaceGuess) -> Attempt:
         """Align at a place that only the image speaks for, twice where that leads to another view."""
-        guess = place.camera_from_world
+        guess, zoom = place.camera_from_world, self._keyframe_config.search_zoom
         for _ in range(_VIEWS_AFTER_SEARCH):
             with sight.watch.stage("render"):
-                keyframe = self._make_keyframe(sight.frame, guess)
+                keyframe = self._make_keyframe(sight.frame, guess, zoom)
             attempt = self._attempt(sight, keyframe, [guess], support=place.support)
             guess = attempt.alignment.camera_from_world
             if keyframe.holds_at(guess, self._keyframe_config):
                 break
         return attempt
 
-    def _make_keyframe(self, frame: Frame, guess: SE3) -> Keyframe:
-        return make_keyframe(self._renderer, frame.camera, guess, self._align_config, self._keyframe_config)
+    def _make_keyframe(self, frame: Frame, guess: SE3, zoom: float) -> Keyframe:
+        return make_keyframe(self._renderer, frame.camera, guess, self._align_config, self._keyframe_config, zoom=zoom)
 
     def _attempt(
         self, sight: Sight, keyframe: Keyframe, guesses: Sequence[SE3], *, doubtful: bool = False, support: int | None = None

@@ -79,6 +79,10 @@ class KeyframeConfig:
     """A new view is rendered once the camera has moved by this share of the median depth."""
     turned_deg: Annotated[float, Gt(0)] = 4.0
     """A new view is rendered once the camera has turned by this many degrees."""
+    search_zoom: Annotated[float, Gt(0), Le(1)] = 0.98
+    """While the pose is searched for, views are rendered with this share of the camera's focal length. With all of it every point
+    falls on a pixel at the very pose that the search has led to: there, unlike anywhere near, interpolation blurs nothing, which
+    makes a bump in the cost that drives the pose away."""
     grazing_cosine: Annotated[float, Ge(0), Le(1)] = 0.15
     """Surface seen at a flatter angle than this cosine is left out, as is what is seen from behind."""
     depth_step: Annotated[float, Gt(0)] = 0.15

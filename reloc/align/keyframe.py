@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -55,9 +55,16 @@ class Keyframe:
 
 
 def make_keyframe(
-    renderer: Renderer, camera: PinholeCamera, camera_from_world: SE3, align: AlignConfig, config: KeyframeConfig
+    renderer: Renderer,
+    camera: PinholeCamera,
+    camera_from_world: SE3,
+    align: AlignConfig,
+    config: KeyframeConfig,
+    *,
+    zoom: float = 1.0,
 ) -> Keyframe:
-    """Render the map from a pose and pick the points to align on every level."""
+    """Render the map from a pose, with a share `zoom` of the focal length, and pick the points to align on every level."""
+    camera = replace(camera, fx=zoom * camera.fx, fy=zoom * camera.fy)
     rendering = renderer.render(camera, camera_from_world)
     image = renderer.shade(rendering, color=align.exposure == "rgb")
     layers = build_layers(image, rendering.covered, camera, align)

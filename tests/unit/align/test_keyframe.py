@@ -84,6 +84,17 @@ def test_points_project_back_onto_the_pixels_whose_looks_they_carry(name: str, e
             np.testing.assert_allclose(points.gradient, np.stack([along_u, along_v], axis=-1), rtol=0, atol=1e-6)
 
 
+def test_the_points_of_a_zoomed_view_lie_between_the_pixels_of_the_camera() -> None:
+    zoomed = make_keyframe(room(), CAMERA, IN_THE_ROOM, ALIGN, RULES, zoom=0.98)
+    camera = replace(CAMERA, fx=0.98 * CAMERA.fx, fy=0.98 * CAMERA.fy)
+    for points in zoomed.references[0].values():
+        in_camera = IN_THE_ROOM.apply(points.in_world)
+        drawn, seen = camera.project(in_camera), CAMERA.project(in_camera)
+        np.testing.assert_allclose(drawn, np.rint(drawn), rtol=0, atol=PICKED_PX)
+        # Anywhere between them alike: the mean distance from the nearest is a quarter.
+        assert np.abs(seen - np.rint(seen)).mean() == pytest.approx(0.25, abs=0.03)
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_points_lie_on_the_surface_that_the_ray_caster_sees(name: str) -> None:
     keyframe, view = case(name).keyframe, case(name).view
