@@ -54,8 +54,8 @@ def test_light_does_not_change_where_it_ends(castle: Path, gain: list[float], bi
 
 
 def test_where_the_sensor_saturates_starts_end_at_the_truth(castle: Path) -> None:
-    # Sky and stone are white. Compared with a rendering that is not, 0.77 to 0.85 of such starts end close enough; with views whose
-    # points all fall on pixels at the very pose, 0.88.
+    # Sky and stone are white. Compared with a rendering that is not, 0.77 to 0.85 of such starts end close enough; with views
+    # whose points all fall on pixels at the very pose, 0.88.
     place, rng, arrived = castle_place(castle), np.random.default_rng(0), []
     for query, raw in enumerate(castle_frames(castle)):
         white = np.minimum(2 * raw.image.astype(int), 255).astype(np.uint8)
