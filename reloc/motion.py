@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -107,14 +108,7 @@ class MotionModel:
 
     def noise(self, seconds: float, depth: float) -> Array:
         """Return (12, 12) what an Ornstein-Uhlenbeck velocity adds, within a time, to the covariance of a pose and a twist."""
-        memory_s, variances = self._config.memory_s, self._speeds(depth) ** 2
-        gone = seconds / memory_s
-        forgotten = -math.expm1(-gone)
-        noise = np.zeros((12, 12))
-        noise[_POSE, _POSE] = variances * memory_s**2 * _way_variance(gone, forgotten)
-        noise[_POSE, _TWIST] = noise[_TWIST, _POSE] = variances * memory_s * forgotten**2
-        noise[_TWIST, _TWIST] = variances * forgotten * (2.0 - forgotten)
-        return noise
+        return _noise(seconds, self._config.memory_s, self._config.speed_share * depth, self._config.turn_rate)
 
     def nis(self, predicted: MotionState, measured: SE3, measurement_covariance: Array) -> float:
         """Return the normalised innovation squared, chi-squared with 6 degrees of freedom while the model holds."""
@@ -151,6 +145,20 @@ class _Step:
     """The expected motion."""
     transition: Array
     """(12, 12) what an error becomes."""
+
+
+@lru_cache(maxsize=64)
+def _noise(seconds: float, memory_s: float, speed: float, turn_rate: float) -> Array:
+    """Return what `MotionModel.noise` does, not to be written to: intervals are the same for long, and depths for a keyframe."""
+    variances = np.repeat([speed, turn_rate], 3) ** 2
+    gone = seconds / memory_s
+    forgotten = -math.expm1(-gone)
+    noise = np.zeros((12, 12))
+    noise[_POSE, _POSE] = variances * memory_s**2 * _way_variance(gone, forgotten)
+    noise[_POSE, _TWIST] = noise[_TWIST, _POSE] = variances * memory_s * forgotten**2
+    noise[_TWIST, _TWIST] = variances * forgotten * (2.0 - forgotten)
+    noise.setflags(write=False)
+    return noise
 
 
 def _way_variance(gone: float, forgotten: float) -> float:

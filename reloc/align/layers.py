@@ -178,39 +178,57 @@ def normalized_locally(image: Image, valid: Mask, window: int, floor: float) -> 
     keeps the noise of a blank wall from being blown up to full contrast.
     """
     result = np.empty_like(image)
-    _normalize(image, valid, bool(valid.all()), window // 2, floor, result)
+    if valid.all():
+        _normalize_whole(image, window // 2, floor, result)
+    else:
+        _normalize(image, valid, window // 2, floor, result)
     return result
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
-def _normalize(image, valid, is_whole, half, floor, result):  # type: ignore[no-untyped-def]
-    """Write the normalised image, NaN where it is not valid, from sums over windows that run down and along the rows.
+# Both write the image, normalised, from sums over windows that run down and along the rows. The image goes on mirrored at its
+# borders. Sums are float64: what has been added is taken off again rows later.
 
-    The image goes on mirrored at its borders. Sums are float64: what has been added is taken off again rows later. Where the
-    image is valid as a whole, as most are, nothing needs to be counted.
-    """
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
+def _normalize_whole(image, half, floor, result):  # type: ignore[no-untyped-def]
+    """Normalise an image that is valid as a whole, as most are: nothing needs to be counted."""
     height, width = image.shape
     before, side = half + 1, 2 * half + 1
     # Of each column the sum over the rows of the window, with as many columns before and behind as a window reaches.
+    total, square = np.zeros(width + side), np.zeros(width + side)
+    inner_total, inner_square = total[before : before + width], square[before : before + width]
+    row_total, row_square = np.empty(width), np.empty(width)
+    for row in range(-half - 1, half):
+        _add_whole_row(image[_mirrored(row, height, 0)], inner_total, inner_square)
+    for row in range(height):
+        first, last = image[_mirrored(row - half - 1, height, 0)], image[_mirrored(row + half, height, 0)]
+        _move_on(first, last, inner_total, inner_square)
+        _mirror_ends(total, before, width, half)
+        _mirror_ends(square, before, width, half)
+        _run_along(total, square, side, row_total, row_square)
+        _standardize_whole(image[row], row_total, row_square, 1.0 / (side * side), np.float32(floor * floor), result[row])
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
+def _normalize(image, valid, half, floor, result):  # type: ignore[no-untyped-def]
+    """Normalise an image over its valid pixels, and write NaN where it is not valid."""
+    height, width = image.shape
+    before, side = half + 1, 2 * half + 1
     total, square, count = np.zeros(width + side), np.zeros(width + side), np.zeros(width + side)
     inner = slice(before, before + width)
-    row_total, row_square, row_count = np.empty(width), np.empty(width), np.full(width, np.float64(side * side))
+    row_total, row_square, row_count = np.empty(width), np.empty(width), np.empty(width)
     for row in range(-half, half):
-        _add_row(image, valid, is_whole, _mirrored(row, height, 0), np.float32(1), total[inner], square[inner], count[inner])
+        here = _mirrored(row, height, 0)
+        _add_row(image[here], valid[here], np.float32(1), total[inner], square[inner], count[inner])
     for row in range(height):
-        _add_row(
-            image, valid, is_whole, _mirrored(row + half, height, 0), np.float32(1), total[inner], square[inner], count[inner]
-        )
+        here = _mirrored(row + half, height, 0)
+        _add_row(image[here], valid[here], np.float32(1), total[inner], square[inner], count[inner])
         for line in (total, square, count):
             _mirror_ends(line, before, width, half)
-        if is_whole:
-            _run_along(total, square, side, row_total, row_square)
-        else:
-            _run_along_counted(total, square, count, side, row_total, row_square, row_count)
+        _run_along_counted(total, square, count, side, row_total, row_square, row_count)
         _standardize(image[row], valid[row], row_total, row_square, row_count, np.float32(floor * floor), result[row])
-        _add_row(
-            image, valid, is_whole, _mirrored(row - half, height, 0), np.float32(-1), total[inner], square[inner], count[inner]
-        )
+        here = _mirrored(row - half, height, 0)
+        _add_row(image[here], valid[here], np.float32(-1), total[inner], square[inner], count[inner])
 
 
 @njit(cache=True, nogil=True)
@@ -238,30 +256,45 @@ def _run_along_counted(total, square, count, side, row_total, row_square, row_co
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
-def _add_row(image, valid, is_whole, row, factor, total, square, count):  # type: ignore[no-untyped-def]
-    """Add `factor` times a row's values, their squares, and how many there are, to the sums of the columns."""
-    if is_whole:
-        _add_whole_row(image[row], factor, total, square)
-        return
-    for column in range(image.shape[1]):
-        weight, value = factor * np.float32(valid[row, column]), image[row, column]
+def _add_whole_row(values, total, square):  # type: ignore[no-untyped-def]
+    """Add a row's values and their squares to the sums of the columns."""
+    for column in range(len(values)):
+        value = np.float64(values[column])
+        total[column] += value
+        square[column] += value * value
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
+def _move_on(left, entered, total, square):  # type: ignore[no-untyped-def]
+    """Take the row that the window has left off the sums of the columns, and add the one that has entered."""
+    for column in range(len(left)):
+        old, new = np.float64(left[column]), np.float64(entered[column])
+        total[column] += new - old
+        square[column] += new * new - old * old
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
+def _add_row(values, valid, factor, total, square, count):  # type: ignore[no-untyped-def]
+    """Add `factor` times a row's valid values, their squares, and how many there are, to the sums of the columns."""
+    for column in range(len(values)):
+        weight, value = factor * np.float32(valid[column]), values[column]
         total[column] += np.float64(weight * value)
         square[column] += np.float64(weight * value) * np.float64(value)
         count[column] += np.float64(weight)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
-def _add_whole_row(values, factor, total, square):  # type: ignore[no-untyped-def]
-    """Do the same where all pixels are valid."""
-    for column in range(len(values)):
-        value = np.float64(values[column])
-        total[column] += factor * value
-        square[column] += factor * value * value
+def _standardize_whole(image, total, square, share, floor, result):  # type: ignore[no-untyped-def]
+    """Write one row's values less the mean of their windows, over the deviation; `share` is one over the pixels of a window."""
+    for column in range(len(image)):
+        mean = total[column] * share
+        variance = np.float32(square[column] * share - mean * mean)
+        result[column] = (image[column] - np.float32(mean)) / np.sqrt((variance if variance > 0 else np.float32(0)) + floor)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_NAN_SAFE)
 def _standardize(image, valid, total, square, count, floor, result):  # type: ignore[no-untyped-def]
-    """Write one row's values less the mean of their windows, over the deviation; NaN where they are not valid."""
+    """Do the same where not all pixels are valid; NaN at those that are not."""
     for column in range(len(image)):
         share = 1.0 / count[column]
         mean = total[column] * share
