@@ -245,7 +245,4 @@ def is_unlit(frame: Frame, black: float) -> bool:
 
 def surprise_share(predicted: SE3, measured: SE3, keyframe: Keyframe) -> float:
     """Return how far the image moved beyond what was predicted, at the median depth and in shares of its width."""
-    difference = (measured @ predicted.inverse()).log()
-    camera = keyframe.rendering.camera
-    angle = np.hypot(np.linalg.norm(difference[:3]) / keyframe.depth, np.linalg.norm(difference[3:]))
-    return float(camera.fx * angle / camera.width)
+    return keyframe.apart_px(measured, predicted) / keyframe.rendering.camera.width

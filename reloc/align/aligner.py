@@ -172,7 +172,7 @@ class Aligner:
         # From near by, the kind that decides finds the way alone.
         run = self._descend(keyframe, frame, guesses, top, kinds[:1], search)
         found = run[0][0].pose
-        if top > 1 and _apart_px(found, guesses[0], keyframe) > _UNLIKELY * uncertainty_px:
+        if top > 1 and keyframe.apart_px(found, guesses[0]) > _UNLIKELY * uncertainty_px:
             # Either the prediction was wrong or a coarse level misled: the finest level decides.
             return [run, self._descend(keyframe, frame, guesses, 1, kinds[:1], search)]
         return [run]
@@ -318,13 +318,6 @@ def start_exposure(term: PhotometricTerm, pose: SE3, kind: Kind) -> Array:
 def _disagreement(term: PhotometricTerm, candidates: list[_Candidate]) -> Array:
     """Return (M,) numbers that rank candidates, the best first."""
     return -term.agreement(np.stack([c.pose.rotation for c in candidates]), np.stack([c.pose.translation for c in candidates]))
-
-
-def _apart_px(a: SE3, b: SE3, keyframe: Keyframe) -> float:
-    """Return how far two poses move the image apart, in pixels of the finest level, at the median depth."""
-    difference = (a @ b.inverse()).log()
-    angle = math.hypot(float(np.linalg.norm(difference[:3])) / keyframe.depth, float(np.linalg.norm(difference[3:])))
-    return keyframe.rendering.camera.fx * angle
 
 
 def _is_near(a: SE3, b: SE3, depth: float, angle: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -52,6 +53,12 @@ class Keyframe:
         moved = float(np.linalg.norm(here - there))
         turned = np.degrees(rotation_angle(self.camera_from_world, camera_from_world))
         return bool(moved <= config.moved_share * self.depth and turned <= config.turned_deg)
+
+    def apart_px(self, a: SE3, b: SE3) -> float:
+        """Return how far two poses camera_from_world move the image apart, in pixels of the finest level, at the median depth."""
+        difference = (a @ b.inverse()).log()
+        angle = math.hypot(float(np.linalg.norm(difference[:3])) / self.depth, float(np.linalg.norm(difference[3:])))
+        return self.rendering.camera.fx * angle
 
 
 def make_keyframe(
